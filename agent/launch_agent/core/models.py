@@ -1,0 +1,176 @@
+"""The nouns that every part shares. Frozen values; nothing here decides or fetches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+Manifest = Mapping[str, Any]
+"""A Kubernetes object as a plain dictionary. Never changed in place."""
+
+
+class Resource(StrEnum):
+    """The target kinds of the protocol (section 1)."""
+
+    KUBERNETES = "kubernetes"
+    LOCAL_PROCESS = "local-process"
+    LOCAL_CONTAINER = "local-container"
+    SAGEMAKER = "sagemaker"
+    VERTEX = "vertex"
+    GCP_VERTEX = "gcp-vertex"
+
+
+class Stage(StrEnum):
+    """W&B's words for where an item failed or was warned of (protocol 3.3)."""
+
+    AGENT = "agent"
+    BUILD = "build"
+    RUN = "run"
+    KUBERNETES = "Kubernetes"
+
+
+class JobState(StrEnum):
+    """What the target says of the workload (protocol 2.4)."""
+
+    UNKNOWN = "unknown"
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    FINISHED = "finished"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    PREEMPTED = "preempted"
+    MISSING = "missing"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the workload will not change state again."""
+        return self in {JobState.FINISHED, JobState.FAILED, JobState.STOPPED, JobState.PREEMPTED, JobState.MISSING}
+
+
+class Step(StrEnum):
+    """How far an item got. The record holds it; start-up goes on from it (design section 3)."""
+
+    CLAIMED = "claimed"  # the record is written, the ack not confirmed
+    ACKED = "acked"  # ours; the object may or may not exist yet
+    CREATED = "created"  # the object was created, once
+    ENDED = "ended"  # the outcome is recorded, not yet reported in full
+
+
+@dataclass(frozen=True, slots=True)
+class QueueItem:
+    """One popped item. ``run_spec`` is the JSON object of protocol section 4, unknown keys kept."""
+
+    id: str
+    queue: str
+    run_spec: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRef:
+    """Where the launched workload is. For processes: kind ``Process``, namespace empty, uid = pid@start."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+    uid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """Why a workload waits or failed, for a person.
+
+    ``category`` is a stable identifier (a public contract: ImagePull, Unschedulable, OutOfMemory, Evicted, ExitCode,
+    DeadlineExceeded, ConfigMissing, Admission, Unknown …). ``fails_after`` is the grace in seconds after which a
+    waiting workload counts as failed; None means it may wait for ever.
+    """
+
+    category: str
+    summary: str
+    detail: str = ""
+    resolution: str = ""
+    fails_after: float | None = None
+
+    @property
+    def text(self) -> str:
+        """One paragraph: what, the facts, the cure."""
+        return " ".join(part for part in (self.summary, self.detail, self.resolution) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What a target saw of one workload: its state and, if it waits or failed, why."""
+
+    state: JobState
+    diagnosis: Diagnosis | None = None
+    uid: str = ""
+    pod: str = ""
+    container: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the workload ended: state, diagnosis, and the last lines that it wrote."""
+
+    state: JobState
+    diagnosis: Diagnosis | None = None
+    log_tail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The ledger's entry for one claimed item: all that a new process needs to go on (design section 3).
+
+    ``run_spec`` never holds ``_wandb_api_key``. Times are seconds since the epoch.
+    """
+
+    item_id: str
+    queue: str
+    queue_entity: str
+    run_id: str
+    run_entity: str
+    run_project: str
+    resource: Resource
+    run_spec: Mapping[str, Any] = field(repr=False)
+    step: Step = Step.CLAIMED
+    object: ObjectRef | None = None
+    outcome: Outcome | None = None
+    claimed_at: float = 0.0
+    stop_requested_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchContext:
+    """What a manifest is made of besides the run spec; everything an agent knows about itself.
+
+    ``installation`` is stable over restarts (release and namespace); ``release`` is Helm's or empty.
+    ``api_key_secret`` names an existing Secret with key ``password`` that holds the agent's key, or is empty where a
+    Secret per run is to be made. ``macros`` are environment variables that the owner allows in ``${…}``.
+    """
+
+    base_url: str
+    entity: str
+    agent_name: str
+    installation: str
+    release: str = ""
+    default_namespace: str = "default"
+    macros: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The objects to create for one item, in order; the last one is the workload.
+
+    Secrets in it are the only values that must be masked when shown. ``warnings`` are for the item.
+    """
+
+    objects: tuple[Manifest, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def workload(self) -> Manifest:
+        """The object that is followed."""
+        return self.objects[-1]
