@@ -56,7 +56,6 @@ class Step(StrEnum):
     CLAIMED = "claimed"  # the record is written, the ack not confirmed
     ACKED = "acked"  # ours; the object may or may not exist yet
     CREATED = "created"  # the object was created, once
-    ENDED = "ended"  # the outcome is recorded, not yet reported in full
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +111,6 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """How the workload ended: state, diagnosis, and the last lines that it wrote."""
-
-    state: JobState
-    diagnosis: Diagnosis | None = None
-    log_tail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Record:
     """The ledger's entry for one claimed item: all that a new process needs to go on (design section 3).
 
@@ -137,9 +127,7 @@ class Record:
     run_spec: Mapping[str, Any] = field(repr=False)
     step: Step = Step.CLAIMED
     object: ObjectRef | None = None
-    outcome: Outcome | None = None
     claimed_at: float = 0.0
-    stop_requested_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,56 @@
+"""What is said on an item when its workload is over: what happened, the facts, the cure, the last lines."""
+
+from __future__ import annotations
+
+from launch_agent.core.models import Diagnosis, JobState
+
+LINES = 20
+"""How many of the last log lines go into a message."""
+
+SIZE = 4000
+"""How many characters of them."""
+
+INIT_HINT = (
+    "Call wandb.init() in the script, and leave WANDB_API_KEY, WANDB_BASE_URL, WANDB_ENTITY, WANDB_PROJECT and "
+    "WANDB_RUN_ID as the agent sets them."
+)
+
+
+def start_timeout(limit: float, diagnosis: Diagnosis | None) -> Diagnosis:
+    """The workload was starting for longer than the start timeout (WANDB_LAUNCH_START_TIMEOUT)."""
+    return Diagnosis(
+        category="StartTimeout",
+        summary=f"The workload did not start within {limit:g} s.",
+        detail=diagnosis.text if diagnosis else "",
+        resolution="Cure the cause, or raise the start timeout (agent.startTimeout, WANDB_LAUNCH_START_TIMEOUT).",
+    )
+
+
+def failed(diagnosis: Diagnosis | None, tail: str) -> str:
+    """The workload failed: why, and its last lines."""
+    text = diagnosis.text if diagnosis else "The workload failed."
+    return text + _last_lines(tail)
+
+
+def unfinished(state: JobState, diagnosis: Diagnosis | None, tail: str, is_begun: bool) -> str:
+    """The workload is over, and the run was never begun, or begun and never finished (protocol 2.5)."""
+    if state is JobState.FINISHED:
+        what = "The workload ended well (exit code 0), but it never started its run: wandb.init() was not called."
+        return f"{what} {INIT_HINT}{_last_lines(tail)}"
+    if state is JobState.MISSING:
+        what = "The workload's object was deleted by somebody else while it was in use"
+        return (
+            f"{what}; {'its run did not finish' if is_begun else 'its run never started'}. Launch it again if needed."
+        )
+    text = diagnosis.text if diagnosis else "The workload failed."
+    if not is_begun:
+        text = f"{text} It failed before its run started (before wandb.init())."
+    return text + _last_lines(tail)
+
+
+def _last_lines(tail: str) -> str:
+    """The end of a log, bounded; whole lines."""
+    lines = tail.rstrip().splitlines()[-LINES:]
+    while lines and sum(map(len, lines)) + len(lines) > SIZE:
+        lines = lines[1:] if len(lines) > 1 else [lines[0][-SIZE + 1 :]]
+    return "\nLast lines:\n" + "\n".join(lines) if lines else ""
