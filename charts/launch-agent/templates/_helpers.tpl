@@ -8,11 +8,14 @@
 {{- end -}}
 {{- end -}}
 
-{{/* A map of names to texts: labels, annotations, node selectors. Keys without a value keep an empty one. */}}
+{{/* Maps of names to texts (labels, annotations, node selectors), given as a list; the later map wins. Keys without a
+     value keep an empty one, which sprig's merge would lose. */}}
 {{- define "launch-agent.texts" -}}
-{{- range $key, $value := . }}
-{{ $key | quote }}: {{ include "launch-agent.text" $value | quote }}
+{{- $all := dict -}}
+{{- range . -}}
+{{- range $key, $value := . -}}{{- $_ := set $all $key (include "launch-agent.text" $value) -}}{{- end -}}
 {{- end -}}
+{{- toYaml $all -}}
 {{- end -}}
 
 {{- define "launch-agent.namespace" -}}
