@@ -1,0 +1,133 @@
+"""Bring a cluster up to a size, and down without a trace."""
+
+from contextlib import AbstractContextManager
+from enum import StrEnum
+
+from localcluster.binaries import build_missing
+from localcluster.control_plane import (
+    APISERVER_BINARIES,
+    CONTROLLER_BINARIES,
+    create_certificates,
+    kubectl,
+    start_apiserver,
+    start_controllers,
+)
+from localcluster.locks import hold_lock
+from localcluster.namespaces import Namespaces
+from localcluster.network import set_up_network
+from localcluster.cgroups import remove_cgroups
+from localcluster.node import NODE_BINARIES, prepare_node, start_node
+from localcluster.paths import cache_dir, cluster_dir, read_text
+from localcluster.progress import say, step
+from localcluster.simulation import SIMULATION_BINARIES, start_simulation
+
+
+class Size(StrEnum):
+    """What runs: each size holds the API server; `sim` has fake nodes, `full` a real one."""
+
+    APISERVER = "apiserver"
+    SIM = "sim"
+    FULL = "full"
+
+
+_CONTROL = ["etcd", "kube-apiserver"]
+_DAEMONS = {
+    Size.APISERVER: _CONTROL,
+    Size.SIM: [*_CONTROL, "kube-controller-manager", "kube-scheduler", "kwok"],
+    Size.FULL: [
+        *_CONTROL,
+        "kube-controller-manager",
+        "kube-scheduler",
+        "registry",
+        "containerd",
+        "kubelet",
+        "kube-proxy",
+        "coredns",
+    ],
+}
+_BINARIES = {
+    Size.APISERVER: APISERVER_BINARIES,
+    Size.SIM: [*APISERVER_BINARIES, *CONTROLLER_BINARIES, *SIMULATION_BINARIES],
+    Size.FULL: [*APISERVER_BINARIES, *CONTROLLER_BINARIES, *NODE_BINARIES],
+}
+
+
+def bring_up(name: str, size: Size) -> None:
+    """Bring the cluster called `name` to `size`: a healthy one that suffices stays, any other is replaced.
+
+    Raises ToolError when a part does not start; what was started is ended again.
+    """
+    namespaces = Namespaces(cluster_dir(name))
+    with _lock(name):
+        found = current_size(name)
+        if found is not None and (found == size or size == Size.APISERVER) and _healthy(namespaces, found):
+            say(f"cluster {name} is up already (size {found})")
+            return
+        build_missing(_BINARIES[size])
+        if namespaces.state.exists():
+            say(f"cluster {name}: replacing what is there (size {found or 'unknown'}) by size {size}")
+            _tear_down(name, namespaces)
+        try:
+            _start(name, namespaces, size)
+        except BaseException:
+            namespaces.destroy()
+            raise
+        (namespaces.state / "size").write_text(size, encoding="utf-8")
+
+
+def take_down(name: str) -> None:
+    """End the cluster called `name` and remove its state; nothing happens when there is none."""
+    namespaces = Namespaces(cluster_dir(name))
+    with _lock(name):
+        if namespaces.state.exists():
+            with step(f"cluster {name} down"):
+                _tear_down(name, namespaces)
+
+
+def current_size(name: str) -> Size | None:
+    """The size of the cluster called `name`, None when it is not up."""
+    state = cluster_dir(name)
+    recorded = read_text(state / "size")
+    return Size(recorded) if recorded and Namespaces(state).alive() else None
+
+
+def daemons_of(size: Size) -> list[str]:
+    """The daemons that a cluster of `size` runs."""
+    return _DAEMONS[size]
+
+
+def _lock(name: str) -> AbstractContextManager[None]:
+    return hold_lock(cache_dir() / "locks" / f"cluster-{name}", f"cluster {name}")
+
+
+def _healthy(namespaces: Namespaces, size: Size) -> bool:
+    if not all(namespaces.running(daemon) for daemon in _DAEMONS[size]):
+        return False
+    return kubectl(namespaces, "get", "--raw", "/readyz", check=False) == "ok"
+
+
+def _tear_down(name: str, namespaces: Namespaces) -> None:
+    namespaces.destroy()
+    remove_cgroups(name)
+    namespaces.remove_state()
+
+
+def _start(name: str, namespaces: Namespaces, size: Size) -> None:
+    with step("namespaces and network"):
+        namespaces.create()
+        set_up_network(namespaces)
+        if size == Size.FULL:
+            prepare_node(name, namespaces)
+    with step("certificates"):
+        create_certificates(namespaces)
+    with step("etcd, kube-apiserver"):
+        start_apiserver(namespaces, audit=size != Size.APISERVER)
+    if size == Size.APISERVER:
+        return
+    with step("kube-controller-manager, kube-scheduler"):
+        start_controllers(namespaces)
+    if size == Size.SIM:
+        with step("kwok: fake nodes Ready"):
+            start_simulation(namespaces)
+    else:
+        start_node(name, namespaces)
