@@ -3,8 +3,8 @@
     CLAIMED ── record written ──▶ ack ──▶ ACKED ── create ──▶ CREATED ── over ──▶ ending ──▶ reported ──▶ forgotten
 
 Actions are performed by the runtime, each until it succeeds or fails for good; what came of it is the next event. Any
-action may be performed twice (a crash between the action and its event): names, run ids and patches are stable, so twice
-is once. ``None`` for the tracked item means that nothing is left to do for it.
+action may be performed twice (a crash between the action and its event): names, run ids and patches are stable, so
+twice is once. ``None`` for the tracked item means that nothing is left to do for it.
 """
 
 from __future__ import annotations

@@ -11,6 +11,10 @@ Manifest = Mapping[str, Any]
 """A Kubernetes object as a plain dictionary. Never changed in place."""
 
 
+TTL_ANNOTATION = "launch-agent/ttl-seconds-after-finished"
+"""Holds a Job's ``ttlSecondsAfterFinished`` back until its outcome is reported."""
+
+
 class Resource(StrEnum):
     """The target kinds of the protocol (section 1)."""
 
@@ -114,7 +118,8 @@ class Observation:
 class Record:
     """The ledger's entry for one claimed item: all that a new process needs to go on (design section 3).
 
-    ``run_spec`` never holds ``_wandb_api_key``. Times are seconds since the epoch.
+    ``run_spec`` never holds ``_wandb_api_key``. Times are seconds since the epoch. ``release_after`` is the time to live
+    in seconds that the finished object gets once its outcome is reported; until then it is held back.
     """
 
     item_id: str
@@ -128,6 +133,7 @@ class Record:
     step: Step = Step.CLAIMED
     object: ObjectRef | None = None
     claimed_at: float = 0.0
+    release_after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,3 +168,9 @@ class Plan:
     def workload(self) -> Manifest:
         """The object that is followed."""
         return self.objects[-1]
+
+    @property
+    def release_after(self) -> int | None:
+        """The time to live in seconds that the workload's annotation holds back."""
+        text = (self.workload["metadata"].get("annotations") or {}).get(TTL_ANNOTATION, "")
+        return int(text) if text.isdigit() else None

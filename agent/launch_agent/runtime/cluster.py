@@ -1,0 +1,74 @@
+"""The Kubernetes side of an agent: its client, its watches, its target and its ledger."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from launch_agent.adapters.kubernetes.client import Client
+from launch_agent.adapters.kubernetes.watch import Watch
+from launch_agent.runtime.loops import Loops
+from launch_agent.runtime.metrics import Metrics
+from launch_agent.targets.base import Post
+from launch_agent.targets.kubernetes import NoticeSink
+
+log = logging.getLogger(__name__)
+
+STALE = 900.0
+"""Seconds without a word from the API server after which a watch counts as broken: it lists anew each 600 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What one watch looks at."""
+
+    api_version: str
+    kind: str
+    namespace: str
+
+
+class Watches:
+    """One watch per (kind, namespace), started when it is first wanted."""
+
+    def __init__(self, client: Client, *, selector: str, post: Post, loops: Loops, metrics: Metrics) -> None:
+        self._client = client
+        self._selector = selector
+        self._post = post
+        self._loops = loops
+        self._metrics = metrics
+        self._running: dict[Watched, Watch] = {}
+
+    def ensure(self, api_version: str, kind: str, namespace: str) -> None:
+        """See to it that this is watched; asking twice is asking once. From one thread only."""
+        watched = Watched(api_version, kind, namespace)
+        if watched in self._running:
+            return
+        watch = Watch(self._client, api_version, kind, namespace, label_selector=self._selector)
+        self._running[watched] = watch
+        self._loops.start(f"watch {kind} {namespace}", self._loop(watched, watch))
+
+    def _loop(self, watched: Watched, watch: Watch) -> Callable[[threading.Event, Callable[[], None]], None]:
+        sink = NoticeSink(watched.kind, watched.namespace, self._post)
+
+        def run(stop: threading.Event, _beat: Callable[[], None]) -> None:
+            watch.run(sink, stop)
+
+        return run
+
+    def interrupt(self) -> None:
+        """Close all streams, so that their threads see that it is time to go."""
+        for watch in list(self._running.values()):
+            watch.interrupt()
+
+    def stale(self) -> list[str]:
+        """Watches that have not heard from the API server for `STALE` seconds."""
+        now = time.time()
+        stale = []
+        for watched, watch in list(self._running.items()):
+            self._metrics.watch_contact.labels(watched.kind, watched.namespace).set(watch.last_contact)
+            if watch.last_contact and now - watch.last_contact > STALE:
+                stale.append(f"the watch of {watched.kind} in {watched.namespace} is silent")
+        return stale

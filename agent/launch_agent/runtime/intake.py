@@ -1,0 +1,181 @@
+"""Takes items: one mutation pops as many as there are free slots, over all queues in turn, and each is planned."""
+
+from __future__ import annotations
+
+import json
+import logging
+import queue
+import secrets
+import string
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from launch_agent.adapters.wandb import operations
+from launch_agent.adapters.wandb.client import Client
+from launch_agent.adapters.wandb.operation import Operation
+from launch_agent.core import refusals
+from launch_agent.core import spec as specs
+from launch_agent.core.lifecycle import Refused
+from launch_agent.core.models import Plan, QueueItem, Record, Resource, Stage
+from launch_agent.errors import ItemError, RefusedError, WandbError
+from launch_agent.runtime.inbox import Claim, Inbox, Polled
+from launch_agent.runtime.registration import PROJECT, Registration
+
+log = logging.getLogger(__name__)
+
+RUN_ID_LETTERS = string.ascii_lowercase + string.digits
+STATUS_INTERVAL = 30.0
+"""Seconds after which the agent's status is sent again with a poll though it did not change."""
+
+Planner = Callable[[QueueItem, specs.RunSpec, str], Plan]
+
+
+class Intake:
+    """The loop that asks for items when the tracker says how many."""
+
+    def __init__(
+        self,
+        *,
+        client: Client,
+        registration: Registration,
+        inbox: Inbox,
+        planners: Mapping[Resource, Planner],
+        secure_mode: bool,
+        clock: Callable[[], float],
+    ) -> None:
+        self._client = client
+        self._registration = registration
+        self._inbox = inbox
+        self._planners = planners
+        self._secure_mode = secure_mode
+        self._clock = clock
+        self._requests: queue.SimpleQueue[tuple[int, bool]] = queue.SimpleQueue()
+        self._turn = 0
+        self._sent_status = ("", 0.0)
+        self.last_success = 0.0
+
+    def poll(self, slots: int, is_busy: bool) -> None:
+        """Ask for up to ``slots`` items; the answer arrives in the inbox as `Polled`."""
+        self._requests.put((slots, is_busy))
+
+    def run(self, stop: threading.Event, beat: Callable[[], None]) -> None:
+        """Serve polls until stopped. An error answers the poll, so that the tracker asks again."""
+        while not stop.is_set():
+            beat()
+            try:
+                slots, is_busy = self._requests.get(timeout=1.0)
+            except queue.Empty:
+                continue
+            self._serve(slots, is_busy)
+
+    def _serve(self, slots: int, is_busy: bool) -> None:
+        try:
+            claims = self._pop(slots, "RUNNING" if is_busy else "POLLING")
+        except WandbError as error:
+            log.warning("W&B can not be polled: %s", error)
+            self._inbox.put(Polled((), is_ok=False))
+            return
+        self._inbox.put(Polled(claims))
+
+    def _pop(self, slots: int, status: str) -> tuple[Claim, ...]:
+        now = self._clock()
+        agent = self._registration.agent
+        chosen = self._choose_queues(slots)
+        batch: list[Operation] = [operations.pop(agent.entity, PROJECT, name, agent.id) for name in chosen]
+        is_due = self._sent_status[0] != status or now - self._sent_status[1] >= STATUS_INTERVAL
+        if is_due:
+            batch.append(operations.update_agent(agent.id, status))
+        if not batch:
+            return ()
+        results = self._client.run(batch)
+        self.last_success = now
+        if is_due:
+            self._sent_status = (status, now)
+        claims = []
+        errors = set()
+        for name, result in zip(chosen, results, strict=False):
+            if result.error is not None:
+                errors.add(f"queue {name}: {result.error}")
+            elif result.value:
+                claims.append(self._claim(name, result.value, now))
+        for text in sorted(errors):
+            log.error("%s", text)
+        return tuple(claims)
+
+    def _choose_queues(self, slots: int) -> list[str]:
+        """The queues to pop from, in turn; the turn goes on where the last poll left it."""
+        names = self._registration.agent.queues
+        chosen = [names[(self._turn + offset) % len(names)] for offset in range(slots)]
+        self._turn = (self._turn + max(slots, 1)) % len(names)
+        return chosen
+
+    # ── from an item to a claim ──
+
+    def _claim(self, queue_name: str, value: Mapping[str, Any], now: float) -> Claim:
+        item_id = str(value["runQueueItemId"])
+        try:
+            run_spec = _read_spec(value["runSpec"])
+            item = QueueItem(item_id, queue_name, run_spec)
+            spec = specs.parse(run_spec)
+            refusals.check(spec, secure_mode=self._secure_mode)
+            planner = self._find_planner(spec.resource)
+            run_id = spec.run_id or new_run_id()
+            plan = planner(item, spec, run_id)
+        except ItemError as error:
+            return self._refuse(item_id, queue_name, str(error), now, stage=Stage(error.stage))
+        except Exception as error:  # the per-item boundary: one bad item must not stop the others
+            log.exception("item %s can not be planned", item_id)
+            text = f"The agent can not read this item ({type(error).__name__}). This is an error of the agent's."
+            return self._refuse(item_id, queue_name, text, now)
+        return Claim(
+            Record(
+                item_id=item_id,
+                queue=queue_name,
+                queue_entity=self._registration.agent.entity,
+                run_id=run_id,
+                run_entity=spec.entity,
+                run_project=spec.project,
+                resource=Resource(spec.resource),
+                run_spec=run_spec,
+                claimed_at=now,
+                release_after=plan.release_after,
+            ),
+            plan=plan,
+        )
+
+    def _find_planner(self, resource: str) -> Planner:
+        planner = self._planners.get(Resource(resource))
+        if planner is None:
+            raise RefusedError(
+                f"This agent can not launch on {resource}.",
+                resolution="Start the agent in a Kubernetes cluster, or name one with --kubeconfig.",
+            )
+        return planner
+
+    def _refuse(self, item_id: str, queue_name: str, text: str, now: float, *, stage: Stage = Stage.AGENT) -> Claim:
+        record = Record(
+            item_id=item_id,
+            queue=queue_name,
+            queue_entity=self._registration.agent.entity,
+            run_id="",
+            run_entity="",
+            run_project="",
+            resource=Resource.KUBERNETES,
+            run_spec={},
+            claimed_at=now,
+        )
+        return Claim(record, refused=Refused(text, stage))
+
+
+def new_run_id() -> str:
+    """A fresh run id: 8 characters of ``[a-z0-9]`` (protocol 2.3)."""
+    return "".join(secrets.choice(RUN_ID_LETTERS) for _ in range(8))
+
+
+def _read_spec(value: Any) -> Mapping[str, Any]:
+    """The run spec as an object; W&B sends an object from a pop, a string from a push (protocol 14.6)."""
+    spec = json.loads(value) if isinstance(value, str) else value
+    if not isinstance(spec, Mapping):
+        raise RefusedError(f"The run spec is no JSON object but a {type(spec).__name__}.")
+    return spec

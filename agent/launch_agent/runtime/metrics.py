@@ -1,0 +1,35 @@
+"""The agent's figures, in Prometheus' format. Names and labels are a contract: docs/metrics.md lists them."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+PREFIX = "launch_agent"
+
+
+class Metrics:
+    """One registry per agent; nothing is global."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        options = {"registry": self.registry, "namespace": PREFIX}
+        self.items = Gauge("items", "Items that the agent holds, by state.", ["state"], **options)
+        self.slots = Gauge("slots", "Places for running items (max_jobs); -1 is unlimited.", **options)
+        self.popped = Counter("items_popped", "Items taken from queues.", ["queue"], **options)
+        self.launched = Counter("items_launched", "Workloads created.", ["resource"], **options)
+        self.ended = Counter("items_ended", "Items that ended, by how.", ["outcome"], **options)
+        self.polls = Counter("polls", "Polls of the queues, by outcome.", ["outcome"], **options)
+        self.deferred = Counter("actions_deferred", "Steps put off because a peer was away.", ["action"], **options)
+        self.wandb_requests = Counter("wandb_requests", "Requests to W&B's API.", ["outcome"], **options)
+        self.loop_restarts = Counter("loop_restarts", "Loops started again after an error.", ["loop"], **options)
+        self.loop_beat = Gauge(
+            "loop_last_beat_seconds", "When each loop last did its work, epoch.", ["loop"], **options
+        )
+        self.watch_contact = Gauge(
+            "watch_last_contact_seconds", "When each watch last heard from the API server, epoch.",
+            ["kind", "target_namespace"], **options,
+        )  # fmt: skip
+        self.launch_seconds = Histogram(
+            "launch_seconds", "From the pop of an item to its workload's creation.",
+            buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300), **options,
+        )  # fmt: skip

@@ -1,0 +1,239 @@
+"""Performs the actions that the life of an item asks for, and tells the tracker what came of each.
+
+An action ends in one of three ways: it succeeded (its event), it failed for good (an event too: a refusal, or nothing
+more to do), or its peer was away (`Deferred`: the tracker asks again later). No thread ever sleeps here.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any
+
+from launch_agent.adapters.wandb import operations
+from launch_agent.adapters.wandb.operation import Operation
+from launch_agent.core import lifecycle
+from launch_agent.core.lifecycle import Action, Event, Tracked
+from launch_agent.core.models import JobState, ObjectRef, Observation, Plan, Record, Resource, Stage
+from launch_agent.errors import (
+    ItemError,
+    KubernetesDenied,
+    KubernetesError,
+    KubernetesUnavailable,
+    LaunchAgentError,
+    LedgerError,
+    WandbError,
+    WandbRejected,
+)
+from launch_agent.runtime.batcher import Batcher
+from launch_agent.runtime.inbox import Deferred, Happened, Inbox
+from launch_agent.runtime.ledger import Ledger
+from launch_agent.targets.base import Target
+
+log = logging.getLogger(__name__)
+
+PROJECT = "model-registry"
+"""The fixed project that queues live in (protocol section 1)."""
+
+TAIL_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One action of one item, with all that is needed to perform it."""
+
+    record: Record
+    action: Action
+    plan: Plan | None
+    attempt: int
+
+
+class Performer:
+    """Targets and the ledger through a bounded pool, W&B through the batcher."""
+
+    def __init__(
+        self,
+        *,
+        inbox: Inbox,
+        pool: Executor,
+        batcher: Batcher,
+        ledger: Ledger,
+        targets: Mapping[Resource, Target],
+        replan: Callable[[Record], Plan],
+    ) -> None:
+        self._inbox = inbox
+        self._pool = pool
+        self._batcher = batcher
+        self._ledger = ledger
+        self._targets = targets
+        self._replan = replan
+
+    def perform(self, tracked: Tracked, action: Action, plan: Plan | None, attempt: int = 0) -> None:
+        """Start one action; what comes of it arrives in the inbox."""
+        task = Task(tracked.record, action, plan, attempt)
+        operation = _operation(tracked.record, action)
+        if operation is not None:
+            self._batcher.submit(operation, lambda value, error: self._answered(task, value, error))
+        else:
+            self._pool.submit(self._run, task)
+
+    # ── W&B ──
+
+    def _answered(self, task: Task, value: Any, error: WandbError | None) -> None:
+        if error is None:
+            event = _read_answer(task.action, value)
+        elif isinstance(error, WandbRejected):
+            event = _read_rejection(task, error)
+        else:
+            self._defer(task, error)
+            return
+        if event is not None:
+            self._inbox.put(Happened(task.record.item_id, event))
+
+    # ── targets and the ledger ──
+
+    def _run(self, task: Task) -> None:
+        """The per-item boundary: whatever an item does wrong stays with that item."""
+        try:
+            event = self._perform(task)
+        except KubernetesUnavailable as error:
+            self._defer(task, error)
+            return
+        except (LaunchAgentError, OSError) as error:
+            event = self._read_failure(task, error)
+            if event is None:
+                self._defer(task, error)
+                return
+        except Exception as error:  # an error of ours must not lose the item
+            log.exception("item %s: %s failed unexpectedly", task.record.item_id, type(task.action).__name__)
+            event = self._read_failure(task, error)
+            if event is None:
+                self._defer(task, error)
+                return
+        if event is not _NOTHING:
+            self._inbox.put(Happened(task.record.item_id, event))
+
+    def _perform(self, task: Task) -> Event | _Nothing:
+        record = task.record
+        match task.action:
+            case lifecycle.WriteRecord():
+                self._targets[record.resource].prepare(self._plan(task))
+                self._ledger.create(record)
+                return lifecycle.RecordWritten()
+            case lifecycle.UpdateRecord():
+                self._ledger.update(record)
+                return _NOTHING
+            case lifecycle.DeleteRecord():
+                self._ledger.delete(record.item_id)
+                return lifecycle.RecordDeleted()
+        return self._perform_on(self._targets[record.resource], task)
+
+    def _perform_on(self, target: Target, task: Task) -> Event:
+        record = task.record
+        match task.action:
+            case lifecycle.Create():
+                return lifecycle.Created(target.create(self._plan(task), record.item_id))
+            case lifecycle.Look():
+                return lifecycle.Observed(target.look(self._ref(task)))
+            case lifecycle.ReadTail(observation):
+                return lifecycle.TailRead(target.tail(self._ref(task), observation))
+            case lifecycle.Delete():
+                target.delete(self._ref(task))
+                return lifecycle.Released()
+            case lifecycle.Release():
+                target.release(self._ref(task), record.release_after)
+                return lifecycle.Released()
+        raise AssertionError(f"no way to perform {task.action}")
+
+    def _plan(self, task: Task) -> Plan:
+        return task.plan if task.plan is not None else self._replan(task.record)
+
+    def _ref(self, task: Task) -> ObjectRef:
+        if task.record.object is not None:
+            return task.record.object
+        return self._targets[task.record.resource].locate(self._plan(task))
+
+    def _read_failure(self, task: Task, error: Exception) -> Event | None:
+        """What a failure for good means; None for one that is worth a repeat."""
+        text = str(error) if isinstance(error, LaunchAgentError) else f"{type(error).__name__}: {error}"
+        match task.action:
+            case lifecycle.WriteRecord() | lifecycle.Create():
+                stage = error.stage if isinstance(error, ItemError) else Stage.AGENT
+                return lifecycle.Refused(text, Stage(stage))
+            case lifecycle.Look():
+                is_gone = isinstance(error, ItemError)
+                return lifecycle.Observed(Observation(JobState.MISSING)) if is_gone else None
+            case lifecycle.ReadTail():
+                return lifecycle.TailRead("")
+            case lifecycle.Delete() | lifecycle.Release() if isinstance(error, KubernetesError):
+                log.error("item %s: its object stays behind: %s", task.record.item_id, text)
+                return lifecycle.Released()
+            case lifecycle.UpdateRecord() | lifecycle.DeleteRecord() if isinstance(
+                error, LedgerError | KubernetesDenied
+            ):
+                return None
+        return None
+
+    def _defer(self, task: Task, error: Exception) -> None:
+        if isinstance(task.action, lifecycle.ReadTail) and task.attempt >= TAIL_ATTEMPTS:
+            self._inbox.put(Happened(task.record.item_id, lifecycle.TailRead("")))
+            return
+        after = getattr(error, "retry_after", None)
+        self._inbox.put(Deferred(task.record.item_id, task.action, task.attempt + 1, str(error), after))
+
+
+class _Nothing:
+    """No event follows."""
+
+
+_NOTHING = _Nothing()
+
+
+def _operation(record: Record, action: Action) -> Operation | None:
+    """The W&B operation of an action, None for one that is not W&B's."""
+    match action:
+        case lifecycle.Ack():
+            return operations.ack(record.item_id, record.run_id)
+        case lifecycle.AskOwner():
+            return operations.item(record.queue_entity, PROJECT, record.queue, record.item_id)
+        case lifecycle.AskRun():
+            return operations.run_state(record.run_entity, record.run_project, record.run_id)
+        case lifecycle.Fail(message, stage):
+            return operations.fail(record.item_id, message, stage)
+        case lifecycle.Warn(message, stage):
+            return operations.warn(record.item_id, message, stage)
+    return None
+
+
+def _read_answer(action: Action, value: Any) -> Event | None:
+    match action:
+        case lifecycle.Ack():
+            return lifecycle.Acked(bool((value or {}).get("success")))
+        case lifecycle.AskOwner():
+            item = (((value or {}).get("runQueue") or {}).get("runQueueItem")) or {}
+            return lifecycle.OwnerSeen(item.get("associatedRunId"))
+        case lifecycle.AskRun():
+            run = (value or {}).get("run") or {}
+            return lifecycle.RunSeen(run.get("state"))
+        case lifecycle.Fail():
+            return lifecycle.Reported()
+    return None
+
+
+def _read_rejection(task: Task, error: WandbRejected) -> Event | None:
+    """W&B understood and said no: no such run, no such item, or an item that is not ours."""
+    match task.action:
+        case lifecycle.Ack():
+            return lifecycle.Acked(False)
+        case lifecycle.AskOwner():
+            return lifecycle.OwnerSeen(None)
+        case lifecycle.AskRun():
+            return lifecycle.RunSeen(None)
+        case lifecycle.Fail(message):
+            log.error("item %s: W&B did not take its failure (%s). It was: %s", task.record.item_id, error, message)
+            return lifecycle.Reported()
+        case lifecycle.Warn(message):
+            log.warning("item %s: W&B did not take a warning (%s). It was: %s", task.record.item_id, error, message)
+    return None

@@ -1,0 +1,271 @@
+"""Puts an agent together from its settings, runs its loops, and ends them on a signal."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from launch_agent import __version__
+from launch_agent.adapters.kubernetes import access
+from launch_agent.adapters.kubernetes.client import Client as KubernetesClient
+from launch_agent.adapters.wandb import operations
+from launch_agent.adapters.wandb.client import Client as WandbClient
+from launch_agent.core import ledger_format, manifest, retry
+from launch_agent.core import spec as specs
+from launch_agent.core.lifecycle import Limits
+from launch_agent.core.models import LaunchContext, Plan, QueueItem, Record, Resource
+from launch_agent.errors import KubernetesUnavailable, WandbError, WandbUnavailable
+from launch_agent.runtime.attendant import Attendant
+from launch_agent.runtime.batcher import Batcher
+from launch_agent.runtime.cluster import Watches
+from launch_agent.runtime.health import HealthServer
+from launch_agent.runtime.inbox import Found, Inbox, Stopping
+from launch_agent.runtime.intake import Intake
+from launch_agent.runtime.ledger import ConfigMapLedger, DirectoryLedger, Ledger
+from launch_agent.runtime.loops import Loops
+from launch_agent.runtime.metrics import Metrics
+from launch_agent.runtime.performer import Performer
+from launch_agent.runtime.registration import Identity, Registration
+from launch_agent.runtime.tracker import Pace, Tracker
+from launch_agent.settings import Settings
+from launch_agent.targets.base import Target
+from launch_agent.targets.kubernetes import KubernetesTarget
+from launch_agent.targets.local_process import LocalProcessTarget
+
+log = logging.getLogger(__name__)
+
+LEAVE_WITHIN = 4.0
+"""Seconds for the steps under way when the agent is told to stop. What is not done then is done at the next start."""
+
+SILENT_WANDB = 120.0
+"""Seconds without a successful poll after which the agent is not ready."""
+
+
+class Agent:
+    """One agent: its loops and what they share."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._metrics = Metrics()
+        self._metrics.slots.set(settings.max_jobs)
+        self._loops = Loops(self._metrics)
+        self._inbox = Inbox()
+        self._wandb = WandbClient(
+            settings.base_url,
+            settings.api_key.reveal(),
+            timeout=settings.http_timeout,
+            ca_bundle=settings.ca_bundle,
+            proxies=settings.proxies,
+            username=settings.username,
+            user_email=settings.user_email,
+        )
+        self._registration = Registration(self._wandb, _identity(settings))
+        self._pool = ThreadPoolExecutor(settings.launch_concurrency, thread_name_prefix="launch")
+        self._batcher = Batcher(self._wandb, self._metrics)
+        self._kubernetes = _connect(settings)
+        self._watches: Watches | None = None
+        self._targets = self._make_targets()
+        self._ledger = self._make_ledger()
+        self._reason = ""
+        self._intake = Intake(
+            client=self._wandb,
+            registration=self._registration,
+            inbox=self._inbox,
+            planners=dict.fromkeys(self._targets, self._plan),
+            secure_mode=settings.secure_mode,
+            clock=time.time,
+        )
+        self._tracker = Tracker(
+            inbox=self._inbox,
+            hands=Performer(
+                inbox=self._inbox,
+                pool=self._pool,
+                batcher=self._batcher,
+                ledger=self._ledger,
+                targets=self._targets,
+                replan=self._replan,
+            ),
+            poll=self._intake.poll,
+            targets=self._targets,
+            limits=Limits(settings.stopped_run_timeout, settings.start_timeout),
+            pace=Pace(settings.max_jobs, settings.poll_interval),
+            metrics=self._metrics,
+            clock=time.time,
+            jitter=random.random,
+        )
+        self._attendant = Attendant(
+            client=self._wandb,
+            registration=self._registration,
+            inbox=self._inbox,
+            active=lambda: self._tracker.active,
+            stop_agent=lambda: self.stop("W&B asked it to stop"),
+        )
+
+    # ── parts ──
+
+    def _make_targets(self) -> dict[Resource, Target]:
+        settings = self._settings
+        processes = LocalProcessTarget(settings.records / "processes", os.environ, self._inbox.put)
+        targets: dict[Resource, Target] = {Resource.LOCAL_PROCESS: processes}
+        self._processes = processes
+        if self._kubernetes is not None:
+            self._watches = Watches(
+                self._kubernetes,
+                selector=f"launch-agent/installation={settings.installation}",
+                post=self._inbox.put,
+                loops=self._loops,
+                metrics=self._metrics,
+            )
+            targets[Resource.KUBERNETES] = KubernetesTarget(
+                self._kubernetes, watch=self._watches.ensure, image_pull_grace=settings.image_pull_grace
+            )
+        return targets
+
+    def _make_ledger(self) -> Ledger:
+        settings = self._settings
+        if self._kubernetes is not None and settings.pod_namespace:
+            return ConfigMapLedger(self._kubernetes, settings.pod_namespace, settings.installation)
+        return DirectoryLedger(settings.records / "items")
+
+    def _context(self) -> LaunchContext:
+        settings = self._settings
+        agent = self._registration.agent
+        return LaunchContext(
+            base_url=settings.base_url,
+            entity=agent.entity,
+            agent_name=agent.name,
+            installation=settings.installation,
+            release=settings.release,
+            default_namespace=self._kubernetes.namespace if self._kubernetes is not None else "default",
+            macros=settings.macros,
+        )
+
+    def _plan(self, item: QueueItem, spec: specs.RunSpec, run_id: str) -> Plan:
+        return manifest.plan(item, spec, run_id, self._context(), api_key=self._settings.api_key.reveal())
+
+    def _replan(self, record: Record) -> Plan:
+        """The plan of a record from an earlier start. Its Secrets were created before the record was written."""
+        item = QueueItem(record.item_id, record.queue, record.run_spec)
+        plan = self._plan(item, specs.parse(record.run_spec), record.run_id)
+        has_marker = record.run_spec.get(ledger_format.API_KEY) == ledger_format.MARKER
+        return replace(plan, objects=plan.objects[-1:]) if has_marker else plan
+
+    # ── running ──
+
+    def run(self) -> int:
+        """Run until told to stop; the exit code."""
+        self._start_health()
+        self._register()
+        if self._loops.stop.is_set():
+            return self._leave()
+        self._loops.start("tracker", self._tracker.run)
+        self._loops.start("wandb", self._batcher.run)
+        self._loops.start("intake", self._intake.run)
+        self._loops.start("attendant", self._attendant.run)
+        self._loops.start("processes", lambda stop, _beat: self._processes.run(stop))
+        self._loops.start("recovery", self._recover)
+        self._loops.stop.wait()
+        return self._leave()
+
+    def _register(self) -> None:
+        """W&B may be away at start: the agent waits for it. A wrong key or queue ends it, with the reason."""
+        attempt = 0
+        while not self._loops.stop.is_set():
+            try:
+                _ = self._registration.agent
+            except WandbUnavailable as error:
+                wait = retry.delay(attempt, random.random(), first=1.0)
+                log.warning("W&B does not answer; next attempt in %.0f s: %s", wait, error)
+                attempt += 1
+                self._loops.stop.wait(wait)
+            else:
+                return
+
+    def _recover(self, stop: threading.Event, _beat: Callable[[], None]) -> None:
+        """Find the records of an earlier start; nothing is popped before that is done."""
+        attempt = 0
+        while not stop.is_set():
+            try:
+                records = self._ledger.list()
+            except KubernetesUnavailable as error:
+                log.warning("the records can not be read yet: %s", error)
+                stop.wait(retry.delay(attempt, random.random(), first=1.0))
+                attempt += 1
+                continue
+            for text in self._ledger.unreadable:
+                log.error("a record is left where it is: %s", text)
+            self._inbox.put(Found(tuple(records)))
+            stop.wait()
+
+    def _start_health(self) -> None:
+        address = self._settings.health_address
+        if address is None:
+            return
+        server = HealthServer(address, live=self._loops.stuck, ready=self._troubles, registry=self._metrics.registry)
+        self._loops.start("health", server.run)
+
+    def _troubles(self) -> list[str]:
+        troubles = list(self._loops.stuck())
+        if not self._registration.is_done:
+            troubles.append("not registered with W&B yet")
+        elif time.time() - self._intake.last_success > SILENT_WANDB and self._tracker.wants_items:
+            troubles.append("W&B has not answered a poll for two minutes")
+        if self._watches is not None:
+            troubles += self._watches.stale()
+        return troubles
+
+    # ── leaving ──
+
+    def stop(self, reason: str) -> None:
+        """Take no more items and leave."""
+        self._reason = self._reason or reason
+        self._inbox.put(Stopping())
+        self._loops.stop.set()
+
+    def _leave(self) -> int:
+        """Finish the steps under way, tell W&B, and go. Workloads run on; the next start adopts them."""
+        log.info("leaving: %s; running workloads go on and are adopted at the next start", self._reason or "stopped")
+        if self._watches is not None:
+            self._watches.interrupt()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._loops.join(LEAVE_WITHIN)
+        if self._registration.is_done:
+            try:
+                self._wandb.run([operations.update_agent(self._registration.agent.id, "KILLED")])
+            except WandbError as error:
+                log.warning("W&B could not be told: %s", error)
+        return 0
+
+
+def run(settings: Settings) -> int:
+    """Run an agent until SIGTERM, SIGINT or W&B's wish; the exit code.
+
+    Raises WandbError or KubernetesError where the agent can not start.
+    """
+    agent = Agent(settings)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda got, _frame: agent.stop(f"got {signal.Signals(got).name}"))
+    return agent.run()
+
+
+def _connect(settings: Settings) -> KubernetesClient | None:
+    """The cluster: an explicit kubeconfig, the pod's own, or the user's; None where there is none."""
+    found = None
+    if settings.kubeconfig is None:
+        found = access.in_cluster(os.environ)
+    if found is None:
+        found = access.from_kubeconfig(settings.kubeconfig, settings.kube_context)
+    return KubernetesClient(found, pool_size=settings.launch_concurrency + 2) if found is not None else None
+
+
+def _identity(settings: Settings) -> Identity:
+    version = os.environ.get("WANDB_AGENT_VERSION") or f"launch-agent@{__version__}"
+    return Identity(settings.entity, settings.queues, socket.gethostname(), settings.agent_config, version)
