@@ -42,7 +42,9 @@ def _version_flags() -> str:
 
 
 def pinned_version(tool: str, module: str) -> str:
-    """The version of `module` in `ci/tools/<tool>/go.mod`; raises ToolError when it is not there."""
+    """The version of `module` (our own: "local") in `ci/tools/<tool>/go.mod`; raises ToolError when it is not there."""
+    if module == "pause":
+        return "local"
     text = (TOOLS / tool / "go.mod").read_text(encoding="utf-8")
     found = re.search(rf"^(?:require\s+|\s+){re.escape(module)} (v\S+)", text, re.MULTILINE)
     if found is None:
@@ -63,6 +65,7 @@ def all_binaries() -> dict[str, Binary]:
         Binary("kwok", "kwok", kwok, f"{kwok}/cmd/kwok"),
         Binary("helm3", "helm3", f"{helm}/v3", f"{helm}/v3/cmd/helm", _helm3_flags()),
         Binary("helm4", "helm4", f"{helm}/v4", f"{helm}/v4/cmd/helm", _helm4_flags()),
+        Binary("pause", "pause", "pause", "."),
         Binary("crane", "crane", crane, f"{crane}/cmd/crane"),
         Binary("registry", "registry", registry, f"{registry}/cmd/registry"),
         *(_kubernetes(name) for name in ("kubelet", "kube-proxy")),
@@ -88,8 +91,8 @@ def _helm4_flags() -> str:
 def pin_of(binary: Binary) -> str:
     """A hash over everything that decides the bytes of `binary`, the toolchain's version excepted."""
     digest = hashlib.sha256()
-    for name in ("go.mod", "go.sum"):
-        digest.update((TOOLS / binary.tool / name).read_bytes())
+    for source in sorted((TOOLS / binary.tool).iterdir()):
+        digest.update(source.read_bytes())
     digest.update(" ".join(_build_flags(binary)).encode())
     digest.update(binary.package.encode())
     return digest.hexdigest()

@@ -29,13 +29,17 @@ def create_cgroups(name: str) -> None:
 
 def remove_cgroups(name: str) -> None:
     """Remove the cgroup everywhere, deepest first; waits until the kernel has let go of ended processes."""
-    wait_until(lambda: all(_remove(hierarchy / cgroup_name(name)) for hierarchy in _hierarchies()), 20, "the cgroups' end")
+    wait_until(
+        lambda: all(_remove(hierarchy / cgroup_name(name)) for hierarchy in _hierarchies()), 20, "the cgroups' end"
+    )
 
 
 def _hierarchies() -> list[Path]:
     if (_ROOT / "cgroup.controllers").exists():
         return [_ROOT]
-    return [folder for folder in _ROOT.glob("*") if folder.is_dir() and not folder.is_symlink()] if _ROOT.exists() else []
+    return (
+        [folder for folder in _ROOT.glob("*") if folder.is_dir() and not folder.is_symlink()] if _ROOT.exists() else []
+    )
 
 
 def _remove(folder: Path) -> bool:

@@ -31,7 +31,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="ci/cluster", description="Local clusters for tests; see ci/README.md.")
     common = argparse.ArgumentParser(add_help=False)
     name = os.environ.get("LAUNCH_AGENT_CLUSTER", DEFAULT_NAME)
-    common.add_argument("--name", default=name, help=f"which cluster (default {name}); different names run side by side")
+    common.add_argument(
+        "--name", default=name, help=f"which cluster (default {name}); different names run side by side"
+    )
     actions = parser.add_subparsers(dest="action", required=True)
     up = actions.add_parser("up", parents=[common], help="bring a cluster up (again: nothing happens)")
     up.add_argument("size", choices=[str(size) for size in Size])

@@ -75,9 +75,16 @@ def start_apiserver(namespaces: Namespaces, *, audit: bool) -> None:
     super_admin = f"--kubeconfig={state / 'kubeconfig' / 'super-admin.conf'}"
     client = str(bin_dir() / "kubectl")
     namespaces.wait_for(
-        lambda: namespaces.run(client, super_admin, "get", "--raw", "/readyz", check=False) == "ok", 90, "kube-apiserver"
+        lambda: namespaces.run(client, super_admin, "get", "--raw", "/readyz", check=False) == "ok",
+        90,
+        "kube-apiserver",
     )
-    role = ("clusterrolebinding", "kubeadm:cluster-admins", "--clusterrole=cluster-admin", "--group=kubeadm:cluster-admins")
+    role = (
+        "clusterrolebinding",
+        "kubeadm:cluster-admins",
+        "--clusterrole=cluster-admin",
+        "--group=kubeadm:cluster-admins",
+    )
     namespaces.run(client, super_admin, "create", *role)
 
 

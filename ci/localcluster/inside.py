@@ -6,19 +6,21 @@ import os
 from localcluster.control_plane import admin_kubeconfig, audit_log
 from localcluster.external import external_kubeconfig
 from localcluster.lifecycle import current_size
-from localcluster.namespaces import Namespaces
+from localcluster.namespaces import Namespaces, without_proxies
 from localcluster.network import ADDRESS, REGISTRY
 from localcluster.paths import DEFAULT_NAME, ToolError, bin_dir, cluster_dir
 
-# A proxy is out of reach from the cluster's network, and would be asked for the cluster's own addresses.
-_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "ftp_proxy")
 # A private /etc/hosts (the registry's name) and resolv.conf (the cluster's DNS), then the command itself: no process stays between.
-_MOUNT = 'mount --bind "$0/hosts" /etc/hosts && mount --bind "$0/resolv.conf" "$(readlink -f /etc/resolv.conf)" && exec "$@"'
+_MOUNT = (
+    'mount --bind "$0/hosts" /etc/hosts && mount --bind "$0/resolv.conf" "$(readlink -f /etc/resolv.conf)" && exec "$@"'
+)
 
 
 def main(arguments: list[str]) -> None:
     """`ci/inside [--name NAME] CMD …`: does not return; raises ToolError when no cluster is up."""
-    parser = argparse.ArgumentParser(prog="ci/inside", description="Run CMD in the cluster's network, as its administrator.")
+    parser = argparse.ArgumentParser(
+        prog="ci/inside", description="Run CMD in the cluster's network, as its administrator."
+    )
     parser.add_argument("--name", default=os.environ.get("LAUNCH_AGENT_CLUSTER", DEFAULT_NAME))
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="CMD …")
     options = parser.parse_args(arguments)
@@ -26,12 +28,14 @@ def main(arguments: list[str]) -> None:
     if not command:
         raise ToolError("no command given: ci/inside [--name NAME] CMD …")
     if external := external_kubeconfig(options.name):
-        _become(command, {"KUBECONFIG": external})
+        _become(command, {**os.environ, "KUBECONFIG": external})
     state = cluster_dir(options.name)
     size = current_size(options.name)
     if size is None:
         raise ToolError(f"cluster {options.name} is not up: ci/cluster up apiserver|sim|full --name {options.name}")
-    prefix = Namespaces(state).enter_network("unshare", "--mount", "--propagation", "slave", "sh", "-c", _MOUNT, str(state))
+    prefix = Namespaces(state).enter_network(
+        "unshare", "--mount", "--propagation", "slave", "sh", "-c", _MOUNT, str(state)
+    )
     cluster = {
         "KUBECONFIG": str(admin_kubeconfig(state)),
         "LAUNCH_AGENT_CLUSTER": options.name,
@@ -40,14 +44,13 @@ def main(arguments: list[str]) -> None:
         "LAUNCH_AGENT_CLUSTER_AUDIT_LOG": str(audit_log(state)),
         "LAUNCH_AGENT_CLUSTER_REGISTRY": REGISTRY,
     }
-    _become([*prefix, *command], cluster, drop=_PROXIES)
+    _become([*prefix, *command], {**without_proxies(), **cluster})
 
 
-def _become(command: list[str], extra: dict[str, str], drop: tuple[str, ...] = ()) -> None:
-    kept = {key: value for key, value in os.environ.items() if key.lower() not in drop}
-    environment = {**kept, **extra, "PATH": f"{bin_dir()}:{os.environ.get('PATH', os.defpath)}"}
-    os.environ["PATH"] = environment["PATH"]
+def _become(command: list[str], environment: dict[str, str]) -> None:
+    path = f"{bin_dir()}:{os.environ.get('PATH', os.defpath)}"
+    os.environ["PATH"] = path
     try:
-        os.execvpe(command[0], command, environment)
+        os.execvpe(command[0], command, {**environment, "PATH": path})
     except FileNotFoundError:
         raise ToolError(f"{command[0]}: command not found") from None

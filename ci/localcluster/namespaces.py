@@ -17,6 +17,8 @@ from localcluster.paths import ToolError, read_text
 
 # The first process of the namespace: adopts daemons and reaps them (bash does both while it waits).
 _INIT = "trap : CHLD; while :; do sleep 3600 & wait; done"
+# A proxy is out of reach from the cluster's network, and would be asked for the cluster's own addresses.
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "ftp_proxy")
 _START = 'log=$1; shift; setsid "$@" >>"$log" 2>&1 </dev/null & echo $!'
 
 
@@ -44,7 +46,9 @@ class Namespaces:
         child = _child_of(holder.pid)
         if child is None:
             reason = (self.state / "holder.log").read_text("utf-8").strip()
-            raise ToolError(f"no namespaces for a cluster ({reason}): run as root, or give a cluster by LAUNCH_AGENT_KUBECONFIG")
+            raise ToolError(
+                f"no namespaces for a cluster ({reason}): run as root, or give a cluster by LAUNCH_AGENT_KUBECONFIG"
+            )
         identity = f"{holder.pid} {_started_at(holder.pid)} {child} {_started_at(child)}"
         (self.state / "holder").write_text(identity, encoding="utf-8")
 
@@ -59,7 +63,9 @@ class Namespaces:
         for pid, started in pairs:
             if _started_at(int(pid)) == started:
                 os.kill(int(pid), signal.SIGKILL)
-        wait_until(lambda: not any(_started_at(int(pid)) == started for pid, started in pairs), 30, "the processes' end")
+        wait_until(
+            lambda: not any(_started_at(int(pid)) == started for pid, started in pairs), 30, "the processes' end"
+        )
         (self.state / "holder").unlink(missing_ok=True)
 
     def enter(self, *command: str) -> list[str]:
@@ -78,10 +84,18 @@ class Namespaces:
     def run(self, *command: str, check: bool = True, stdin: str = "", timeout: float = 120) -> str:
         """Run `command` in all the namespaces; returns its output, raises ToolError when it fails and `check` is set."""
         done = subprocess.run(
-            self.enter(*command), input=stdin, capture_output=True, text=True, check=False, timeout=timeout
+            self.enter(*command),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout,
+            env=without_proxies(),
         )
         if check and done.returncode != 0:
-            raise ToolError(f"{' '.join(command[:4])} … failed ({done.returncode}): {(done.stderr or done.stdout)[-1500:]}")
+            raise ToolError(
+                f"{' '.join(command[:4])} … failed ({done.returncode}): {(done.stderr or done.stdout)[-1500:]}"
+            )
         return done.stdout
 
     def start(self, name: str, *command: str) -> None:
@@ -124,7 +138,11 @@ class Namespaces:
 
     def _identity(self) -> tuple[int, int] | None:
         recorded = (read_text(self.state / "holder") or "").split()
-        if len(recorded) != 4 or _started_at(int(recorded[0])) != recorded[1] or _started_at(int(recorded[2])) != recorded[3]:
+        if (
+            len(recorded) != 4
+            or _started_at(int(recorded[0])) != recorded[1]
+            or _started_at(int(recorded[2])) != recorded[3]
+        ):
             return None
         return int(recorded[0]), int(recorded[2])
 
@@ -133,6 +151,11 @@ class Namespaces:
         if identity is None:
             raise ToolError(f"no cluster is up in {self.state}")
         return identity
+
+
+def without_proxies() -> dict[str, str]:
+    """This process's environment for a process in a cluster's network."""
+    return {key: value for key, value in os.environ.items() if key.lower() not in _PROXIES}
 
 
 def wait_until(ready: Callable[[], bool], seconds: float, what: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from localcluster.cgroups import cgroup_name, create_cgroups
 from localcluster.control_plane import kubectl
-from localcluster.images import PAUSE, push_pause
+from localcluster.registry import PAUSE, push_pause, start_registry
 from localcluster.namespaces import Namespaces
 from localcluster.network import ADDRESS, CLUSTER_DOMAIN, NODE, POD_SUBNET, REGISTRY
 from localcluster.packages import require_programs
@@ -40,7 +40,7 @@ def prepare_node(name: str, namespaces: Namespaces) -> None:
 def start_node(name: str, namespaces: Namespaces) -> None:
     """Start everything that real pods need, and wait until the node is Ready."""
     with step("registry with the pause image"):
-        _start_registry(namespaces)
+        start_registry(namespaces)
         push_pause(namespaces)
     with step("containerd"):
         _start_containerd(namespaces)
@@ -56,19 +56,6 @@ def _write(path: Path, content: object) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(content if isinstance(content, str) else json.dumps(content, indent=1), encoding="utf-8")
     return path
-
-
-def _start_registry(namespaces: Namespaces) -> None:
-    config = {
-        "version": "0.1",
-        "log": {"level": "warn"},
-        "storage": {"filesystem": {"rootdirectory": str(namespaces.state / "registry")}, "delete": {"enabled": True}},
-        "http": {"addr": f"{ADDRESS}:5000"},
-    }
-    path = _write(namespaces.state / "registry.json", config)
-    namespaces.start("registry", str(bin_dir() / "registry"), "serve", str(path))
-    probe = f"exec 3<>/dev/tcp/{ADDRESS}/5000 && echo open"
-    namespaces.wait_for(lambda: "open" in namespaces.run("bash", "-c", probe, check=False), 20, "registry")
 
 
 def _start_containerd(namespaces: Namespaces) -> None:
@@ -91,7 +78,7 @@ def _start_containerd(namespaces: Namespaces) -> None:
     config = _write(state / "containerd.toml", _containerd_config(plugins, state / "cni"))
     namespaces.start("containerd", "containerd", f"--config={config}")
     namespaces.wait_for(
-        lambda: "containerd" in namespaces.run("ctr", "--connect-timeout=1s", "version", check=False), 30, "containerd"
+        lambda: "Server:" in namespaces.run("ctr", "--connect-timeout=1s", "version", check=False), 30, "containerd"
     )
 
 

@@ -1,0 +1,3 @@
+module launch-agent.ci/tools/pause
+
+go 1.24.0
