@@ -299,7 +299,7 @@ def _on_recovered(tracked: Tracked, _event: Recovered, _now: float, _limits: Lim
 
 
 def _on_record_written(tracked: Tracked, _event: RecordWritten, _now: float, _limits: Limits) -> Result:
-    return tracked, (Ack(),)
+    return tracked, (Ack(),) if tracked.record.step is Step.CLAIMED else ()
 
 
 def _on_acked(tracked: Tracked, event: Acked, _now: float, _limits: Limits) -> Result:
@@ -393,7 +393,7 @@ def _note_times(
             waiting = (trouble.category, now)
         deadlines.append((waiting[1] + (trouble.fails_after or 0.0), trouble))
     is_starting = seen.state is JobState.STARTING
-    starting_since = (tracked.starting_since or now) if is_starting else None
+    starting_since = (now if tracked.starting_since is None else tracked.starting_since) if is_starting else None
     if starting_since is not None and limits.start_timeout is not None:
         late = reports.start_timeout(limits.start_timeout, seen.diagnosis)
         deadlines.append((starting_since + limits.start_timeout, late))

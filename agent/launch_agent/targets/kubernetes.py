@@ -100,14 +100,12 @@ class KubernetesTarget:
     def _find_own(self, ref: ObjectRef, item_id: str) -> Manifest:
         found = self._client.get(ref.api_version, ref.kind, ref.namespace, ref.name)
         if found is None:
-            raise KubernetesError(
-                f"{ref.kind} {ref.namespace}/{ref.name} is being replaced: it was there, and is not now."
-            )
+            raise KubernetesUnavailable(f"{ref.kind} {ref.namespace}/{ref.name} was there a moment ago and is not.")
         owner = (found["metadata"].get("annotations") or {}).get(ITEM_ANNOTATION)
         if owner != item_id:
             raise RefusedError(
                 f"The {ref.kind} {ref.namespace}/{ref.name} exists already and is not this item's.",
-                resolution="Give metadata.name in the queue's configuration a macro, such as ${run_id}, or leave it out.",
+                resolution="Put a macro such as ${run_id} into metadata.name of the queue's config, or leave it out.",
             )
         return found
 
