@@ -1,0 +1,1 @@
+"""Builds the agent's image; `ci/image` is the command."""
