@@ -48,10 +48,9 @@ def import_agent() -> None:
 
 def compile_imported() -> int:
     """Write byte code for the standard library's modules in use; their number. Their sources never change again."""
-    files = {Path(module.__file__) for module in list(sys.modules.values()) if getattr(module, "__file__", None)}
-    standard = [
-        file for file in files if file.suffix == ".py" and LIBRARY not in file.parents and file != Path(__file__)
-    ]
+    places = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    files = {Path(place) for place in places if place and place.endswith(".py")}
+    standard = [file for file in files if LIBRARY not in file.parents and file != Path(__file__)]
     for file in standard:
         py_compile.compile(str(file), doraise=True, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
     return len(standard)
