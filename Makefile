@@ -1,0 +1,128 @@
+# launch-agent: every target works on a bare machine with Python 3.11 or newer; what it needs, it installs.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+PYTHON ?= python3
+BIN := .venv/bin
+export PYTHONDONTWRITEBYTECODE ?= 1
+REMOTE := apiserver or sim or cluster or e2e or conformance
+
+##@ Start here
+
+.PHONY: help
+help: ## Show this menu
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} \
+	/^[a-z0-9-]+:.*## / {printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST); echo
+
+.PHONY: demo
+demo: venv venv-wandb ## Run server, agent and a training script here, without a cluster or an account (2 minutes)
+	@$(BIN)/python demo/run.py
+
+.PHONY: venv
+venv: .venv/.ready ## Make .venv with launch-agent and launch-server in it
+
+.venv/.ready: requirements/dev.txt pyproject.toml
+	@echo "venv: .venv from requirements/dev.txt"
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "launch-agent needs Python 3.11 or newer; set PYTHON=…")'
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --require-hashes -r requirements/dev.txt
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: venv-wandb
+venv-wandb: .venv-wandb/.ready ## Make .venv-wandb with W&B's own client (tests and demo only)
+
+.PHONY: venv-wandb-launch
+venv-wandb-launch: .venv-wandb-launch/.ready ## Make .venv-wandb-launch with W&B's own agent (about 1 GB; tests and bench only)
+
+.venv-%/.ready: requirements/%.txt
+	@echo "venv: .venv-$* from $<"
+	@test -x .venv-$*/bin/pip || $(PYTHON) -m venv .venv-$*
+	@.venv-$*/bin/pip install --quiet --require-hashes -r $<
+	@touch $@
+
+##@ Check
+
+.PHONY: test
+test: lint unit chart-test server-test apiserver-test ## Lint, types, imports, unit, server, chart and API-server tests
+
+.PHONY: lint
+lint: venv ## Formatting, lint, types, import contracts
+	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && echo "ruff: clean"
+	@$(BIN)/mypy agent server tests bench demo
+	@$(BIN)/lint-imports
+
+.PHONY: unit
+unit: venv ## Unit and adapter tests: seconds, no cluster
+	@$(BIN)/pytest -q -m "not ($(REMOTE))" tests/unit tests/adapters
+
+.PHONY: server-test
+server-test: venv venv-wandb venv-wandb-launch ## The queue server, also against W&B's own client and agent
+	@$(BIN)/pytest -q -m "not (apiserver or sim or cluster or e2e)" tests/server tests/conformance
+
+.PHONY: chart-test
+chart-test: venv ## The chart under real Helm 3 and Helm 4
+	@ci/binaries helm3 helm4
+	@$(BIN)/pytest -q -m "not ($(REMOTE))" tests/chart
+
+.PHONY: apiserver-test
+apiserver-test: venv ## Adapters, agent and chart against a real API server
+	@ci/cluster up sim --name test
+	@trap 'ci/cluster down --name test' EXIT; \
+	ci/inside --name test $(BIN)/pytest -q -m "apiserver or sim" tests
+
+.PHONY: e2e
+e2e: venv venv-wandb ## The main job on a real cluster: W&B's client pushes, Helm's agent launches, real pods run
+	@ci/cluster up full --name e2e
+	@trap 'ci/cluster down --name e2e' EXIT; \
+	LAUNCH_AGENT_CLUSTER=e2e ci/images base && \
+	LAUNCH_AGENT_CLUSTER=e2e ci/image --tag reg.local:5000/launch-agent:e2e --push && \
+	LAUNCH_AGENT_CLUSTER=e2e tests/e2e/images.sh && \
+	ci/inside --name e2e $(BIN)/pytest -q -m "e2e or cluster" tests
+
+.PHONY: full
+full: test e2e bench ## Everything, the long loops too
+
+.PHONY: bench
+bench: venv venv-wandb-launch ## Figures next to W&B's agent and to the raw limit, in one run
+	@ci/cluster up sim --name bench
+	@trap 'ci/cluster down --name bench' EXIT; ci/inside --name bench $(BIN)/python -m bench
+
+##@ Clusters (from packages, in a network of their own; KUBECONFIG replaces them)
+
+.PHONY: apiserver
+apiserver: ## Start etcd and a Kubernetes API server
+	@ci/cluster up apiserver
+
+.PHONY: cluster-sim
+cluster-sim: ## … and controllers, a scheduler and kwok pods that run until told
+	@ci/cluster up sim
+
+.PHONY: cluster
+cluster: ## … and a real node: kubelet, containerd, DNS, a registry
+	@ci/cluster up full
+
+.PHONY: cluster-down
+cluster-down: ## Stop the cluster, leave no trace
+	@ci/cluster down
+
+.PHONY: image
+image: ## Build the agent's image with docker or buildah; push it to the cluster's registry if that is up
+	@ci/image --tag reg.local:5000/launch-agent:dev --push-if-up
+
+##@ Housekeeping
+
+.PHONY: format
+format: venv ## Format the code
+	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
+
+.PHONY: lock
+lock: venv ## Resolve the dependencies anew into requirements/
+	@$(BIN)/pip install --quiet uv
+	@$(BIN)/python ci/lock
+
+.PHONY: clean
+clean: ## Remove environments and caches below this folder
+	@rm -rf .venv .venv-wandb .venv-wandb-launch .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
