@@ -33,7 +33,7 @@ def _kubernetes(name: str) -> Binary:
 
 
 def _version_flags() -> str:
-    """kubeadm and the API server read their own version from these variables."""
+    """Flags for the variables in which kubeadm and the API server keep their version."""
     version = pinned_version("kubernetes", _K8S)
     major, minor, _ = version.removeprefix("v").split(".")
     values = {"gitVersion": version, "gitMajor": major, "gitMinor": minor}

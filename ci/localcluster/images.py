@@ -14,9 +14,9 @@ from localcluster.binaries import build_missing
 from localcluster.lifecycle import Size, current_size
 from localcluster.namespaces import Namespaces
 from localcluster.network import REGISTRY
-from localcluster.registry import crane, push_pause
 from localcluster.paths import DEFAULT_NAME, ToolError, cluster_dir
 from localcluster.progress import step
+from localcluster.registry import crane, push_pause
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,18 @@ import os
 
 from localcluster.control_plane import admin_kubeconfig, audit_log
 from localcluster.external import external_kubeconfig
-from localcluster.lifecycle import current_size
+from localcluster.lifecycle import Size, current_size
 from localcluster.namespaces import Namespaces, without_proxies
 from localcluster.network import ADDRESS, REGISTRY
 from localcluster.paths import DEFAULT_NAME, ToolError, bin_dir, cluster_dir
 
-# A private /etc/hosts (the registry's name) and resolv.conf (the cluster's DNS), then the command itself: no process stays between.
-_MOUNT = (
-    'mount --bind "$0/hosts" /etc/hosts && mount --bind "$0/resolv.conf" "$(readlink -f /etc/resolv.conf)" && exec "$@"'
-)
+# Give the command private /etc/hosts (the registry's name) and resolv.conf (the cluster's DNS) and become it: no
+# process stays in between, so that signals and exit codes are its own.
+_MOUNT = """
+mount --bind "$0/hosts" /etc/hosts || exit 1
+resolver=$(readlink -e /etc/resolv.conf) && mount --bind "$0/resolv.conf" "$resolver"
+exec "$@"
+"""
 
 
 def main(arguments: list[str]) -> None:
@@ -41,9 +44,11 @@ def main(arguments: list[str]) -> None:
         "LAUNCH_AGENT_CLUSTER": options.name,
         "LAUNCH_AGENT_CLUSTER_SIZE": str(size),
         "LAUNCH_AGENT_CLUSTER_ADDRESS": ADDRESS,
-        "LAUNCH_AGENT_CLUSTER_AUDIT_LOG": str(audit_log(state)),
-        "LAUNCH_AGENT_CLUSTER_REGISTRY": REGISTRY,
     }
+    if size != Size.APISERVER:
+        cluster["LAUNCH_AGENT_CLUSTER_AUDIT_LOG"] = str(audit_log(state))
+    if size == Size.FULL:
+        cluster["LAUNCH_AGENT_CLUSTER_REGISTRY"] = REGISTRY
     _become([*prefix, *command], {**without_proxies(), **cluster})
 
 

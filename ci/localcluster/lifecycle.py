@@ -4,6 +4,7 @@ from contextlib import AbstractContextManager
 from enum import StrEnum
 
 from localcluster.binaries import build_missing
+from localcluster.cgroups import remove_cgroups
 from localcluster.control_plane import (
     APISERVER_BINARIES,
     CONTROLLER_BINARIES,
@@ -15,7 +16,6 @@ from localcluster.control_plane import (
 from localcluster.locks import hold_lock
 from localcluster.namespaces import Namespaces
 from localcluster.network import set_up_network
-from localcluster.cgroups import remove_cgroups
 from localcluster.node import NODE_BINARIES, prepare_node, start_node
 from localcluster.paths import cache_dir, cluster_dir, read_text
 from localcluster.progress import say, step

@@ -1,7 +1,7 @@
 """A cluster's own network, process and mount namespaces, held by one process.
 
-Killing the holder ends every process in them, and the kernel drops their mounts and links with the last of these: nothing
-can be left behind, whatever state a previous run died in. Process ids of daemons are those inside the namespace.
+Killing the holder ends every process in them, and the kernel drops their mounts and links with the last of these:
+nothing can be left behind, whatever state a previous run died in. Process ids of daemons are those inside.
 """
 
 import os
@@ -82,7 +82,7 @@ class Namespaces:
         return ["nsenter", "-t", str(holder), *user, "--net", *command]
 
     def run(self, *command: str, check: bool = True, stdin: str = "", timeout: float = 120) -> str:
-        """Run `command` in all the namespaces; returns its output, raises ToolError when it fails and `check` is set."""
+        """Run `command` in all the namespaces; returns its output; ToolError if it fails and `check` is set."""
         done = subprocess.run(
             self.enter(*command),
             input=stdin,
@@ -154,7 +154,7 @@ class Namespaces:
 
 
 def without_proxies() -> dict[str, str]:
-    """This process's environment for a process in a cluster's network."""
+    """The current environment for a process in a cluster's network."""
     return {key: value for key, value in os.environ.items() if key.lower() not in _PROXIES}
 
 

@@ -6,17 +6,17 @@ from pathlib import Path
 
 from localcluster.cgroups import cgroup_name, create_cgroups
 from localcluster.control_plane import kubectl
-from localcluster.registry import PAUSE, push_pause, start_registry
 from localcluster.namespaces import Namespaces
 from localcluster.network import ADDRESS, CLUSTER_DOMAIN, NODE, POD_SUBNET, REGISTRY
 from localcluster.packages import require_programs
 from localcluster.paths import ToolError, bin_dir
 from localcluster.progress import step
+from localcluster.registry import PAUSE, push_pause, start_registry
 
 NODE_BINARIES = ["crane", "registry", "pause", "kubelet", "kube-proxy", "coredns"]
 _CONTAINERD = "/run/containerd/containerd.sock"
 _CNI_PLUGINS = ("/usr/lib/cni", "/opt/cni/bin")
-# Daemons and plugins write to fixed places there; in the private mount namespace these are folders of the cluster's state.
+# Daemons and plugins write to fixed places there; in the private mount namespace these are folders of the state.
 _PRIVATE = ("/run", "/var/lib", "/var/log")
 
 

@@ -32,7 +32,8 @@ def cluster_dir(name: str) -> Path:
     """State of the cluster called `name`; raises ToolError for a name that is no DNS label."""
     if not _NAME.fullmatch(name):
         raise ToolError(
-            f"cluster name {name!r}: use 1 to 40 lower-case letters, digits and dashes, beginning and ending with a letter or digit"
+            f"cluster name {name!r}: use at most 40 lower-case letters, digits and dashes,"
+            " beginning and ending with a letter or digit"
         )
     return cache_dir() / "clusters" / name
 
