@@ -1,0 +1,137 @@
+"""`launch-server serve`."""
+
+import argparse
+import os
+import re
+import socket
+import sys
+import time
+from pathlib import Path
+
+import uvicorn
+
+from launch_server import auth
+from launch_server.api.engine import Engine
+from launch_server.errors import UsageError
+from launch_server.log import configure
+from launch_server.settings import Settings
+from launch_server.store import bootstrap
+from launch_server.store.adapter import Database
+from launch_server.web.app import make_app
+
+_UNITS = {"ms": 0.001, "s": 1.0}
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Serve until SIGINT or SIGTERM; 0 after an orderly end."""
+    configure(options.log_level.upper())
+    host, port = parse_listen(options.listen)
+    settings = Settings(
+        lease_seconds=options.lease_seconds,
+        run_timeout=options.run_timeout,
+        sweep_every=options.sweep_seconds,
+        latency=parse_faults(options.faults),
+        public_url=options.public_url,
+    )
+    database = Database(options.database)
+    bound = _bind(host, port)
+    try:
+        made = bootstrap.prepare(database, _admin(options), time.time())
+        _tell_key(made, options.print_key_to)
+        engine = Engine(database, settings)
+        shown = f"[{host}]" if ":" in host else host
+        print(
+            f"launch-server listens on http://{shown}:{bound.getsockname()[1]} (database {database.path})", flush=True
+        )
+        return _run(engine, bound)
+    finally:
+        bound.close()
+        database.close()
+
+
+def _run(engine: Engine, bound: socket.socket) -> int:
+    config = uvicorn.Config(
+        make_app(engine),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+        timeout_keep_alive=75,
+        h11_max_incomplete_event_size=64 * 1024,
+    )
+    try:
+        uvicorn.Server(config).run(sockets=[bound])
+    except KeyboardInterrupt:
+        return 0
+    return 0
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+        bound.listen(2048)
+    except OSError as error:
+        bound.close()
+        raise UsageError(
+            f"--listen {host}:{port} cannot be used: {error.strerror or error}",
+            "Choose another port, or stop what uses it.",
+        ) from None
+    return bound
+
+
+def _admin(options: argparse.Namespace) -> bootstrap.Admin:
+    key = os.environ.get("LAUNCH_SERVER_ADMIN_KEY") or None
+    if options.admin_key_file:
+        try:
+            key = Path(options.admin_key_file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"--admin-key-file {options.admin_key_file} cannot be read: {error}") from None
+    if key is not None:
+        auth.check_key_form(key)
+    return bootstrap.Admin(username=options.admin, entity=options.entity, key=key)
+
+
+def _tell_key(key: str | None, path: str | None) -> None:
+    if key is None:
+        return
+    if path is None:
+        print(f"API key of the admin (shown this once): {key}", flush=True)
+        return
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w") as sink:
+            sink.write(key + "\n")
+    except OSError as error:
+        print(f"API key of the admin (shown this once): {key}", flush=True)
+        print(f"launch-server: --print-key-to {path} could not be written: {error.strerror}", file=sys.stderr)
+
+
+def parse_listen(text: str) -> tuple[str, int]:
+    """Host and port of `HOST:PORT`, `[IPV6]:PORT` or `:PORT` (all addresses, IPv6 and IPv4).
+
+    Raises:
+        UsageError: it is none of them.
+
+    """
+    host, separator, port = text.rpartition(":")
+    if not separator or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        raise UsageError(f"--listen {text!r} is not HOST:PORT", "For example 127.0.0.1:8080; port 0 takes a free one.")
+    return host.strip("[]") or "::", int(port)
+
+
+def parse_faults(text: str | None) -> float:
+    """The latency in seconds of `latency=50ms`; 0 for none.
+
+    Raises:
+        UsageError: it is something else.
+
+    """
+    if not text:
+        return 0.0
+    found = re.fullmatch(r"latency=(\d+(?:\.\d+)?)(ms|s)", text.strip())
+    if found is None:
+        raise UsageError(f"--faults {text!r} is not known", "Known: latency=50ms (milliseconds or seconds).")
+    return float(found[1]) * _UNITS[found[2]]

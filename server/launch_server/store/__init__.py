@@ -1,0 +1,1 @@
+"""Everything kept: tables, and queries by noun. SQL of one kind of database only is in `adapter`."""
