@@ -34,6 +34,8 @@ def prepare_node(name: str, namespaces: Namespaces) -> None:
         folder = state / "root" / place[1:].replace("/", "-")
         folder.mkdir(parents=True)
         lines.append(f"mount --bind {folder} {place}")
+    # containerd asks the cluster's DNS, which answers at once that there is no outside.
+    lines += [f"mount --bind {state / 'hosts'} /etc/hosts", f"mount --bind {state / 'resolv.conf'} /etc/resolv.conf"]
     namespaces.run("bash", "-c", "\n".join(lines))
 
 
@@ -75,14 +77,18 @@ def _start_containerd(namespaces: Namespaces) -> None:
         ],
     }
     _write(state / "cni" / "10-pods.conflist", network)
-    config = _write(state / "containerd.toml", _containerd_config(plugins, state / "cni"))
+    # `server` too, or an image that is missing is asked for again by https and fails with that instead of "not found".
+    url = f"http://{ADDRESS}:5000"
+    mirror = f'server = "{url}"\n[host."{url}"]\ncapabilities = ["pull", "resolve"]\n'
+    _write(state / "registries" / REGISTRY / "hosts.toml", mirror)
+    config = _write(state / "containerd.toml", _containerd_config(plugins, state))
     namespaces.start("containerd", "containerd", f"--config={config}")
     namespaces.wait_for(
         lambda: "Server:" in namespaces.run("ctr", "--connect-timeout=1s", "version", check=False), 30, "containerd"
     )
 
 
-def _containerd_config(plugins: str, networks: Path) -> str:
+def _containerd_config(plugins: str, state: Path) -> str:
     return f"""version = 2
 root = "/var/lib/containerd"
 state = "/run/containerd"
@@ -100,9 +106,9 @@ runtime_type = "io.containerd.runc.v2"
 SystemdCgroup = false
 [plugins."io.containerd.grpc.v1.cri".cni]
 bin_dir = "{plugins}"
-conf_dir = "{networks}"
-[plugins."io.containerd.grpc.v1.cri".registry.mirrors."{REGISTRY}"]
-endpoint = ["http://{ADDRESS}:5000"]
+conf_dir = "{state / "cni"}"
+[plugins."io.containerd.grpc.v1.cri".registry]
+config_path = "{state / "registries"}"
 """
 
 
