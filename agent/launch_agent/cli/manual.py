@@ -1,0 +1,48 @@
+"""What ``launch-agent --help`` teaches."""
+
+from __future__ import annotations
+
+from launch_agent.cli import run
+
+_HEAD = """\
+launch-agent takes items from the queues of W&B Launch and runs them in your cluster or on this machine.
+
+commands:
+  launch-agent [run]      take items until told to stop (the default)
+  launch-agent validate   judge a configuration file; nothing is contacted
+  launch-agent render     print the objects that an item would become; nothing is contacted
+  launch-agent version    print the version
+  Each has --help of its own.
+
+"""
+
+_TAIL = """
+examples:
+  launch-agent -q gpu -q cpu --max-jobs 8
+      poll two queues, keep at most 8 items in work
+  launch-agent --config launch-config.yaml --log-format json
+      everything from a file, the log for machines
+  launch-agent validate --config launch-config.yaml
+      say what is wrong in the file, and where
+  launch-agent render --config launch-config.yaml --item item.json
+      see the Kubernetes objects before the first job
+
+environment:
+  WANDB_API_KEY   the key to sign in with (else: ~/.netrc)
+  WANDB_BASE_URL  the address of W&B's API (default https://api.wandb.ai)
+  WANDB_ENTITY    like --entity; flags win over the environment, the environment over the file
+  docs/configuration.md lists all of them, and every key of the file.
+
+exit codes:
+  0    ended as told
+  1    something unexpected (-vv shows the traceback)
+  2    a flag, the configuration or a run spec is refused
+  3    W&B refused: key, entity or queues
+  4    Kubernetes refused, or can not be reached at start
+  130  interrupted
+"""
+
+
+def overview() -> str:
+    """The whole text, with every flag of ``run``."""
+    return _HEAD + run.parser().format_help() + _TAIL
