@@ -30,7 +30,6 @@ _HOOKS = (
     'cp "$1/usr/share/base-passwd/passwd.master" "$1/etc/passwd"',
     'cp "$1/usr/share/base-passwd/group.master" "$1/etc/group"',
     'cat "$1"/usr/share/ca-certificates/mozilla/*.crt > "$1/etc/ssl/certs/ca-certificates.crt"',
-    'ln -sf /etc/ssl/certs/ca-certificates.crt "$1/usr/lib/ssl/cert.pem"',
     'ldconfig -r "$1"',
 )
 
@@ -55,7 +54,7 @@ def _command(flavour: str) -> list[str]:
         "--variant=extract",
         f"--include={','.join(FLAVOURS[flavour])}",
         *(f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT),
-        *(f"--customize-hook={hook}" for hook in _HOOKS),
+        *(f"--extract-hook={hook}" for hook in _HOOKS),
         _SUITE,
     ]
 
