@@ -1,0 +1,126 @@
+"""Renders the chart with the real Helm binaries, 3 and 4: every test that asks for `helm` runs with both."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+CHART = ROOT / "charts" / "launch-agent"
+API_KEY = "0123456789abcdef0123456789abcdef01234567"
+LEAST = {"agent": {"apiKey": API_KEY}, "launchConfig": {"entity": "ml-team", "queues": ["default"]}}
+
+Manifest = dict[str, Any]
+Run = subprocess.CompletedProcess[str]
+
+
+def _binaries() -> Path:
+    cache = (
+        os.environ.get("LAUNCH_AGENT_CACHE")
+        or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "launch-agent"
+    )
+    return Path(cache) / "bin"
+
+
+def _merge(base: Manifest, over: Manifest) -> Manifest:
+    merged = dict(base)
+    for key, value in over.items():
+        known = merged.get(key)
+        merged[key] = _merge(known, value) if isinstance(known, dict) and isinstance(value, dict) and value else value
+    return merged
+
+
+@pytest.fixture(params=["helm3", "helm4"])
+def helm(request: pytest.FixtureRequest) -> Path:
+    binary: Path = _binaries() / str(request.param)
+    assert binary.exists(), f"{binary} is missing: run ci/binaries"
+    return binary
+
+
+@pytest.fixture
+def run_helm(helm: Path, tmp_path: Path) -> Callable[..., Run]:
+    """`run_helm(verb, values, *arguments)`: values are a file, or a map that is merged into the least that installs."""
+
+    def run(verb: str, values: Manifest | Path, *arguments: str, release: str = "rel") -> Run:
+        path = values if isinstance(values, Path) else tmp_path / "values.json"
+        if not isinstance(values, Path):
+            path.write_text(json.dumps(values), encoding="utf-8")
+        names = [] if verb == "lint" else [release]
+        command = [str(helm), verb, *names, str(CHART), "--values", str(path), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    return run
+
+
+@pytest.fixture
+def render(run_helm: Callable[..., Run]) -> Callable[..., list[Manifest]]:
+    """`render({"namespace": "x"})`: the objects, the given values merged into the least that installs."""
+
+    def template(values: Manifest | Path | None = None, *arguments: str, release: str = "rel") -> list[Manifest]:
+        given = values if isinstance(values, Path) else _merge(LEAST, values or {})
+        done = run_helm("template", given, "--namespace", "release-ns", *arguments, release=release)
+        assert done.returncode == 0, done.stderr
+        return [document for document in yaml.safe_load_all(done.stdout) if document]
+
+    return template
+
+
+@pytest.fixture
+def refusal(run_helm: Callable[..., Run]) -> Callable[..., str]:
+    """`refusal(values)`: what Helm says when it refuses to render them; `bare=True` takes them as they are."""
+
+    def template(values: Manifest | Path, *, bare: bool = False) -> str:
+        given = values if bare or isinstance(values, Path) else _merge(LEAST, values)
+        done = run_helm("template", given)
+        assert done.returncode != 0, "Helm rendered values that it had to refuse"
+        return done.stderr
+
+    return template
+
+
+@pytest.fixture
+def container(render: Callable[..., list[Manifest]]) -> Callable[..., Manifest]:
+    """`container(values)`: the agent's container."""
+
+    def only(values: Manifest | Path | None = None) -> Manifest:
+        (deployment,) = [document for document in render(values) if document["kind"] == "Deployment"]
+        (one,) = deployment["spec"]["template"]["spec"]["containers"]
+        return dict(one)
+
+    return only
+
+
+@pytest.fixture
+def environment(container: Callable[..., Manifest]) -> Callable[..., dict[str, Manifest]]:
+    """`environment(values)`: the container's variables by name; a repeated name fails."""
+
+    def by_name(values: Manifest | Path | None = None) -> dict[str, Manifest]:
+        variables = container(values)["env"]
+        names = [variable["name"] for variable in variables]
+        assert len(names) == len(set(names)), names
+        return {variable["name"]: variable for variable in variables}
+
+    return by_name
+
+
+@pytest.fixture
+def pick(render: Callable[..., list[Manifest]]) -> Callable[..., Manifest]:
+    """`pick(kind, name, values)`: the one object of that kind and name, in the namespace where it is named."""
+
+    def one(kind: str, name: str, values: Manifest | Path | None = None, namespace: str | None = None) -> Manifest:
+        found = [
+            document
+            for document in render(values)
+            if document["kind"] == kind
+            and document["metadata"]["name"] == name
+            and namespace in {None, document["metadata"].get("namespace")}
+        ]
+        assert found, f"no {kind} {name}"
+        return found[0]
+
+    return one

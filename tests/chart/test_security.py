@@ -1,0 +1,141 @@
+"""Least privilege, and a pod that the restricted profile of Pod Security admits."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Manifest = dict[str, Any]
+Render = Callable[..., list[Manifest]]
+Rules = dict[tuple[str, str], set[str]]
+CI = Path(__file__).resolve().parents[2] / "charts" / "launch-agent" / "ci"
+
+AGENT_RULES: Rules = {
+    ("", "configmaps"): {"create", "get", "list", "watch", "update", "patch", "delete"},
+    ("coordination.k8s.io", "leases"): {"create", "get", "update", "patch"},
+}
+JOB_RULES: Rules = {
+    ("batch", "jobs"): {"create", "get", "list", "watch", "patch", "delete"},
+    ("", "pods"): {"get", "list", "watch"},
+    ("", "pods/log"): {"get"},
+    ("", "events"): {"get", "list", "watch"},
+    ("", "secrets"): {"create", "get", "patch", "delete"},
+}
+VOLCANO: Rules = {("batch.volcano.sh", "jobs"): {"create", "get", "list", "watch", "patch", "delete"}}
+VOLUME_KINDS = {
+    "configMap",
+    "downwardAPI",
+    "emptyDir",
+    "ephemeral",
+    "persistentVolumeClaim",
+    "projected",
+    "secret",
+    "csi",
+}
+
+
+def pod_of(objects: list[Manifest]) -> Manifest:
+    (deployment,) = [item for item in objects if item["kind"] == "Deployment"]
+    pod: Manifest = deployment["spec"]["template"]["spec"]
+    return pod
+
+
+def rules(role: Manifest) -> Rules:
+    return {
+        (group, resource): set(rule["verbs"])
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+
+
+def restricted_faults(pod: Manifest) -> list[str]:
+    """What the restricted profile (Kubernetes' Pod Security Standards) would object to."""
+    whole = pod.get("securityContext", {})
+    faults = [f"{key} is set" for key in ("hostNetwork", "hostPID", "hostIPC") if pod.get(key)]
+    faults += [f"volume {volume['name']}" for volume in pod["volumes"] if not VOLUME_KINDS & set(volume)]
+    for one in [*pod.get("initContainers", []), *pod["containers"]]:
+        own = one.get("securityContext", {})
+        merged = {**whole, **own}
+        checks = {
+            "privileged": not own.get("privileged"),
+            "allowPrivilegeEscalation": own.get("allowPrivilegeEscalation") is False,
+            "runAsNonRoot": merged.get("runAsNonRoot") is True,
+            "runAsUser": merged.get("runAsUser", 1) != 0,
+            "seccompProfile": merged.get("seccompProfile", {}).get("type") in {"RuntimeDefault", "Localhost"},
+            "capabilities.drop": own.get("capabilities", {}).get("drop") == ["ALL"],
+            "capabilities.add": not own.get("capabilities", {}).get("add"),
+            "hostPort": not [port for port in one.get("ports", []) if port.get("hostPort")],
+        }
+        faults += [f"{one['name']}: {name}" for name, right in checks.items() if not right]
+    return faults
+
+
+@pytest.mark.parametrize("scenario", sorted(CI.glob("*-values.yaml")), ids=lambda path: path.name)
+def test_the_pod_passes_the_restricted_profile(render: Render, scenario: Path) -> None:
+    assert restricted_faults(pod_of(render(scenario))) == []
+
+
+def test_the_check_of_the_profile_bites() -> None:
+    pod = {"volumes": [{"name": "h", "hostPath": {}}], "containers": [{"name": "c"}], "hostNetwork": True}
+    assert restricted_faults(pod) == [
+        "hostNetwork is set",
+        "volume h",
+        "c: allowPrivilegeEscalation",
+        "c: runAsNonRoot",
+        "c: seccompProfile",
+        "c: capabilities.drop",
+    ]
+
+
+def test_the_root_is_read_only_and_home_and_tmp_are_the_places_to_write(render: Render) -> None:
+    pod = pod_of(render())
+    (one,) = pod["containers"]
+    assert one["securityContext"]["readOnlyRootFilesystem"] is True
+    mounts = {mount["mountPath"]: mount for mount in one["volumeMounts"]}
+    empty = {volume["name"] for volume in pod["volumes"] if "emptyDir" in volume}
+    assert {path for path, mount in mounts.items() if mount["name"] in empty} == {"/home/launch_agent", "/tmp"}
+    assert mounts["/home/launch_agent/.config/wandb"]["readOnly"] is True
+    assert (pod["securityContext"]["runAsUser"], pod["enableServiceLinks"]) == (1000, False)
+
+
+def test_probes_ask_the_agents_health_port(container: Callable[..., Manifest]) -> None:
+    one = container()
+    assert one["ports"] == [{"name": "http", "containerPort": 8080, "protocol": "TCP"}]
+    assert one["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "http"}
+    assert one["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
+    assert one["terminationMessagePolicy"] == "FallbackToLogsOnError"
+    assert one["args"] == ["run"]
+
+
+@pytest.mark.parametrize(("volcano", "more"), [(True, VOLCANO), (None, VOLCANO), (False, {})])
+def test_the_rules_are_exactly_what_the_agent_does(render: Render, volcano: bool | None, more: Rules) -> None:
+    roles = [item for item in render({"volcano": volcano}) if item["kind"] == "Role"]
+    by_name = {(role["metadata"]["name"], role["metadata"]["namespace"]): rules(role) for role in roles}
+    assert by_name == {
+        ("wandb-launch-agent-rel", "wandb"): AGENT_RULES,
+        ("wandb-job-creator-rel", "wandb"): {**JOB_RULES, **more},
+        ("wandb-job-creator-rel", "default"): {**JOB_RULES, **more},
+    }
+
+
+def test_nothing_reaches_beyond_its_namespaces(render: Render) -> None:
+    kinds = {item["kind"] for item in render(CI / "all-values.yaml")}
+    assert not {kind for kind in kinds if kind.startswith("Cluster")}
+
+
+def test_the_token_is_mounted_by_the_pod_and_not_by_its_account(render: Render) -> None:
+    objects = render()
+    (account,) = [item for item in objects if item["kind"] == "ServiceAccount"]
+    assert account["automountServiceAccountToken"] is False
+    assert pod_of(objects)["automountServiceAccountToken"] is True
+
+
+def test_no_key_stands_outside_of_a_secret(render: Render) -> None:
+    for item in render(CI / "all-values.yaml"):
+        if item["kind"] != "Secret":
+            text = str(item)
+            assert not [
+                word for word in ("0123456789abcdef0123", "token#1", "c3RvcmFnZS1rZXk", "12345678") if word in text
+            ]
