@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from localcluster.locks import hold_lock
-from localcluster.packages import require_programs
+from localcluster.packages import ensure_packages
 from localcluster.paths import ToolError, cache_dir
 from localcluster.progress import step
 
@@ -41,7 +41,7 @@ def build_base(flavour: str) -> Path:
     target = cache_dir() / "images" / f"python-base-{flavour}-{key}.tar.gz"
     with hold_lock(cache_dir() / "locks" / f"image-{flavour}", f"the base image {flavour}"):
         if not target.exists():
-            require_programs("mmdebstrap")
+            ensure_packages("images")
             with step(f"python-base:{flavour} from Debian packages"):
                 _build(command, target)
     return target

@@ -17,6 +17,7 @@ from localcluster.locks import hold_lock
 from localcluster.namespaces import Namespaces
 from localcluster.network import set_up_network
 from localcluster.node import NODE_BINARIES, prepare_node, start_node
+from localcluster.packages import ensure_packages
 from localcluster.paths import cache_dir, cluster_dir, read_text
 from localcluster.progress import say, step
 from localcluster.simulation import SIMULATION_BINARIES, start_simulation
@@ -63,6 +64,7 @@ def bring_up(name: str, size: Size) -> None:
         if found is not None and (found == size or size == Size.APISERVER) and _healthy(namespaces, found):
             say(f"cluster {name} is up already (size {found})")
             return
+        ensure_packages("network", *(["node"] if size == Size.FULL else []))
         build_missing(_BINARIES[size])
         if namespaces.state.exists():
             say(f"cluster {name}: replacing what is there (size {found or 'unknown'}) by size {size}")

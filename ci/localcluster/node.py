@@ -8,7 +8,6 @@ from localcluster.cgroups import cgroup_name, create_cgroups
 from localcluster.control_plane import kubectl
 from localcluster.namespaces import Namespaces
 from localcluster.network import ADDRESS, CLUSTER_DOMAIN, NODE, POD_SUBNET, REGISTRY
-from localcluster.packages import require_programs
 from localcluster.paths import ToolError, bin_dir
 from localcluster.progress import step
 from localcluster.registry import PAUSE, push_pause, start_registry
@@ -24,7 +23,6 @@ def prepare_node(name: str, namespaces: Namespaces) -> None:
     """Give the node its cgroups and private system folders; raises ToolError when something is missing."""
     if os.geteuid() != 0:
         raise ToolError("size full needs root (real containers); apiserver and sim do not")
-    require_programs("containerd", "runc", "nft", "conntrack", "iptables")
     state = namespaces.state
     if any(state.is_relative_to(place) for place in _PRIVATE):
         raise ToolError(f"the cache must not lie in {', '.join(_PRIVATE)} for size full: set LAUNCH_AGENT_CACHE")

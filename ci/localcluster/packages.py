@@ -1,13 +1,12 @@
 """Programs that come from the system's packages."""
 
-import os
-import shutil
+import subprocess
 
-from localcluster.paths import ToolError
+from localcluster.paths import CI, ToolError
 
 
-def require_programs(*names: str) -> None:
-    """Raise ToolError when one of the programs is neither on PATH nor in the usual places."""
-    places = f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin"
-    if missing := [name for name in names if shutil.which(name, path=places) is None]:
-        raise ToolError(f"missing programs: {', '.join(missing)}. On Debian run ci/packages as root")
+def ensure_packages(*groups: str) -> None:
+    """Run `ci/packages` for these groups of programs; raises ToolError when some are missing and can't be installed."""
+    done = subprocess.run([str(CI / "packages"), *groups], check=False)
+    if done.returncode != 0:
+        raise ToolError(f"programs for {' and '.join(groups)} are missing (see above)")
