@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from launch_agent.settings import encoding
+from launch_agent.settings import encoding, syntax
 from launch_agent.settings.problems import KeyPath, Problem, show, show_path
 
 MAX_NODES = 20_000
@@ -25,9 +25,6 @@ MAX_DEPTH = 60
 
 MAX_INTEGER = 2**63
 """JSON's readers elsewhere (Go, JavaScript's too) hold no more."""
-
-TAB_LINES = 8
-"""How many of the lines that start with a tab are named."""
 
 _PREFIX = "tag:yaml.org,2002:"
 _SCALARS = {"null", "bool", "int", "float", "str"}
@@ -88,14 +85,14 @@ def parse(text: str, source: str) -> Document:
     except yaml.MarkedYAMLError as error:
         tabs = encoding.find_tabs(text)
         if not tabs:
-            document.problems.append(_explain(error, source))
+            document.problems.append(syntax.explain(error, source))
             return document
         document = Document(source)
         try:
             _build(encoding.expand_tabs(text), document)
         except yaml.MarkedYAMLError as second:
-            document.problems.append(_explain(second, source))
-        document.problems.append(_explain_tabs(tabs, source))
+            document.problems.append(syntax.explain(second, source))
+        document.problems.append(syntax.explain_tabs(tabs, source))
     except yaml.reader.ReaderError as error:
         document.problems.append(encoding.explain_character(error, text, source))
     return document
@@ -252,50 +249,3 @@ def _place(node: yaml.Node) -> Place:
         text=str(node.value) if is_scalar else "…",
         is_quoted=isinstance(node, yaml.ScalarNode) and node.style in {'"', "'"},
     )
-
-
-def _explain_tabs(lines: list[int], source: str) -> Problem:
-    others = [str(line) for line in lines[1:TAB_LINES]]
-    if len(lines) > TAB_LINES:
-        others.append(f"{len(lines) - TAB_LINES} more")
-    also = f" (and so do: {', '.join(others)})" if others else ""
-    what = f"line {lines[0]} starts with a tab; YAML wants spaces{also}"
-    return Problem(source, lines[0], 1, "", what, "replace each tab by two spaces")
-
-
-def _explain(error: yaml.MarkedYAMLError, source: str) -> Problem:
-    mark = error.problem_mark or error.context_mark
-    line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-    what = str(error.problem or error.context or "not YAML")
-    if "expected a single document" in str(error.context):
-        return Problem(source, line, column, "", "a second document starts here (`---`)", "keep one document")
-    for sign, summary, cure in _KNOWN:
-        if sign in what:
-            return Problem(source, line, column, "", summary, cure)
-    return Problem(source, line, column, "", f"not YAML: {what}", "look at this line and the one above it")
-
-
-_KNOWN = (
-    (
-        "mapping values are not allowed here",
-        "a `:` where none may be",
-        "look for a wrong indentation, or put the text in quotes",
-    ),
-    (
-        "found undefined alias",
-        "an alias (`*name`) without its anchor (`&name`)",
-        "put a text that begins with `*` in quotes",
-    ),
-    ("found duplicate anchor", "an anchor (`&name`) that is there already", "give it another name"),
-    ("could not find expected ':'", "a line without `:`", "write `key: value`"),
-    (
-        "expected <block end>, but found",
-        "this line's indentation fits none of the lines above",
-        "align it with its neighbours",
-    ),
-    ("found character '%' that cannot start", "a text that begins with `%`", "put it in quotes"),
-    ("found character '@' that cannot start", "a text that begins with `@`", "put it in quotes"),
-    ("found character '`' that cannot start", "a text that begins with a backtick", "put it in quotes"),
-    ("found unexpected end of stream", "a quote that is never closed", "close it"),
-)
-"""PyYAML's words for frequent mistakes → ours."""

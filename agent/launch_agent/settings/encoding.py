@@ -16,13 +16,13 @@ MAX_BYTES = 256 * 1024
 _INDENT_WITH_TAB = re.compile(r"^[ ]*\t[ \t]*(?=\S)", re.MULTILINE)
 
 
-def read_text(path: Path, source: str) -> tuple[str, Problem | None]:
+def read_text(path: Path, source: str, limit: int = MAX_BYTES) -> tuple[str, Problem | None]:
     """The text of a file, or what is wrong with it."""
     try:
         if path.is_dir():
             return "", Problem(source, 0, 0, "", "is a folder, not a file", "name the file in it")
         with path.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
+            data = stream.read(limit + 1)
     except FileNotFoundError:
         return "", Problem(source, 0, 0, "", "there is no such file", "create it, or name another with --config")
     except (OSError, ValueError) as error:
@@ -30,14 +30,14 @@ def read_text(path: Path, source: str) -> tuple[str, Problem | None]:
         return "", Problem(
             source, 0, 0, "", f"can not be read: {reason[0].lower()}{reason[1:]}", "check the path and its permissions"
         )
-    return decode(data, source)
+    return decode(data, source, limit)
 
 
-def decode(data: bytes, source: str) -> tuple[str, Problem | None]:
+def decode(data: bytes, source: str, limit: int = MAX_BYTES) -> tuple[str, Problem | None]:
     """UTF-8 bytes (with or without a byte order mark) as text, or what is wrong with them."""
-    if len(data) > MAX_BYTES:
-        what = f"is larger than {MAX_BYTES // 1024} KiB"
-        return "", Problem(source, 0, 0, "", what, "a configuration is small: is this the file?")
+    if len(data) > limit:
+        what = f"is larger than {limit // 1024} KiB"
+        return "", Problem(source, 0, 0, "", what, "this can not be the file: check its name")
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "", Problem(source, 0, 0, "", "is written in UTF-16", "save it as UTF-8")
     if b"\0" in data:

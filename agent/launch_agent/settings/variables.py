@@ -56,7 +56,7 @@ NAMES = (
 )
 """Every variable that is read; docs/configuration.md describes each, and a test holds the two together."""
 
-_HOST_AND_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[\w.-]*):(?P<port>\d{1,5})\Z", re.ASCII)
+_HOST_AND_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[\w.-]+):(?P<port>\d{1,5})\Z", re.ASCII)
 _FRONT = "https://forge.coreweave.com/api/wandb"
 
 
@@ -148,12 +148,12 @@ def parse_base_url(text: str) -> str:
 
 
 def parse_health_address(text: str) -> str | None:
-    """``host:port``; ``off`` for none. An empty host listens everywhere."""
+    """``host:port``; ``off`` for none."""
     if text.lower() == "off":
         return None
     found = _HOST_AND_PORT.match(text)
     if found and int(found["port"]) <= 65535:
-        return f"{found['host'] or '0.0.0.0'}:{found['port']}"  # noqa: S104
+        return text
     what = f"found `{show_text(text)}`; allowed is `<host>:<port>` or `off`"
     raise Unreadable(what, "write for example `127.0.0.1:8080`")
 

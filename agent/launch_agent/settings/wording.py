@@ -15,8 +15,9 @@ CURES = {
     "project": "take it out: queues belong to the entity",
     "runner": "take it out: each queue names its own resource",
     "api_key": "take it out and set WANDB_API_KEY (in the chart: `agent.apiKey`); a key does not belong in a file",
-    "launchConfig": "this is the chart's values.yaml: pass it to Helm, or keep only the text under `launchConfig`",
-    "agentConfig": "this is the chart's values.yaml: pass it to Helm; the key is `launchConfig` there",
+    "agent": "this looks like the chart's values.yaml: pass that to Helm",
+    "launchConfig": "this looks like the chart's values.yaml: pass that to Helm, or keep the text under `launchConfig`",
+    "agentConfig": "this looks like the chart's values.yaml: pass that to Helm; the key is `launchConfig` there",
     "start_timeout": "take it out and set WANDB_LAUNCH_START_TIMEOUT (in the chart: `agent.startTimeout`)",
 }
 """Top-level keys that people try, and where they belong."""
@@ -65,7 +66,7 @@ def _explain_value(finding: Finding, document: Document) -> Problem:
     found = show(finding.value)
     if isinstance(finding.value, (bool, int, float)) and place:
         found = f"`{show_text(place.text)}`"
-    if finding.keyword == "type" and "string" in schema["type"] and _is_misread(finding.value):
+    if finding.keyword == "type" and _is_misread(finding.value, schema):
         what = f"found {found}, which YAML reads as {_kind(finding.value)}; allowed is {schema['title']}"
         return document.problem(path, what, f'put it in quotes: `"{place.text if place else finding.value}"`')
     if finding.keyword == "type" and place and place.is_quoted:
@@ -78,8 +79,10 @@ def _explain_value(finding: Finding, document: Document) -> Problem:
     return document.problem(path, f"found {found}; allowed is {schema['title']}", example(path, schema))
 
 
-def _is_misread(value: Any) -> bool:
-    return isinstance(value, (bool, int, float))
+def _is_misread(value: Any, schema: Schema) -> bool:
+    """Whether a text was meant: one is allowed, a number is not, and YAML read one (or true, or false)."""
+    wants_text = "string" in schema["type"] and "integer" not in schema["type"]
+    return wants_text and isinstance(value, (bool, int, float))
 
 
 def _kind(value: Any) -> str:

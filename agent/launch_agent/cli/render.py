@@ -1,0 +1,83 @@
+"""``launch-agent render``: the objects that a popped item would become. Nothing is contacted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from launch_agent.cli import items
+from launch_agent.cli.entry import World
+from launch_agent.cli.parsing import Parser, add_common
+from launch_agent.core import manifest, refusals, rendering
+from launch_agent.core import spec as specs
+from launch_agent.core.models import LaunchContext, Resource
+from launch_agent.errors import RefusedError
+from launch_agent.settings import Flags, Need, Settings, load
+
+BUILT = (Resource.KUBERNETES, Resource.LOCAL_PROCESS)
+"""The targets that there are; the agent refuses the others by name before it claims an item."""
+
+AGENT_NAME = "agent-name"
+"""Stands for the name that W&B gives an agent when it registers."""
+
+ENTITY = "default-entity"
+"""Stands for the default entity of the API key's owner, which only W&B knows."""
+
+
+def main(arguments: Sequence[str], world: World) -> int:
+    """Print the objects in the order of their creation, secrets masked; warnings go to stderr."""
+    flags = parser().read(arguments)
+    settings = load(
+        Flags(config=flags.config), world.environ, home=world.home, need=Need.FILE if flags.config else Need.NOTHING
+    )
+    item = items.read(flags.item)
+    spec = specs.parse(item.run_spec)
+    refusals.check(spec, secure_mode=settings.secure_mode)
+    if spec.resource not in BUILT:
+        listed = " and ".join(f"`{resource}`" for resource in BUILT)
+        raise RefusedError(
+            f"The resource `{spec.resource}` is not built in this agent.",
+            resolution=f"Use a queue of resource {listed}.",
+        )
+    run_id = spec.run_id or items.stable_run_id(item.id)
+    key = settings.api_key.reveal() or "********"
+    plan = manifest.plan(item, spec, run_id, _context(settings), api_key=key)
+    for warning in (*settings.warnings, *(f"warning: {text}" for text in plan.warnings)):
+        world.stderr.write(f"{warning}\n")
+    world.stdout.write(_write(rendering.mask(plan).objects, flags.output))
+    return 0
+
+
+def parser() -> Parser:
+    """The flags."""
+    result = Parser(
+        "launch-agent render",
+        description="Print the objects that an item would become, secrets masked. Nothing is contacted.\n"
+        "The run id is the spec's, or eight characters made of the item's id (a real claim draws them at random).",
+        epilog='An item is what a queue hands out: {"runQueueItemId": "…", "queue": "…", "runSpec": {…}}.',
+    )
+    add_common(result)
+    result.add_argument("--item", metavar="FILE", type=Path, required=True, help="the item, as JSON")
+    result.add_argument("--output", choices=("yaml", "json"), default="yaml", help="YAML documents, or one JSON list")
+    return result
+
+
+def _context(settings: Settings) -> LaunchContext:
+    return LaunchContext(
+        base_url=settings.base_url,
+        entity=settings.entity or ENTITY,
+        agent_name=AGENT_NAME,
+        installation=settings.installation,
+        release=settings.release,
+        default_namespace="default",
+        macros=settings.macros,
+    )
+
+
+def _write(objects: Sequence[object], output: str) -> str:
+    if output == "json":
+        return json.dumps(objects, indent=2) + "\n"
+    import yaml
+
+    return str(yaml.safe_dump_all(objects, sort_keys=False, explicit_start=True, width=120))
