@@ -17,7 +17,7 @@ RUN --mount=type=secret,id=pip,target=/run/build/pip.conf --mount=type=secret,id
         --require-hashes --only-binary :all: --no-compile --target /rootfs/opt/launch-agent/lib \
         --requirement /build/requirements.txt; \
     rm -rf /rootfs/opt/launch-agent/lib/bin; \
-    find /rootfs/opt/launch-agent/lib -type d \( -name tests -o -name benchmarks \) -prune -exec rm -rf {} +
+    rm -rf /rootfs/opt/launch-agent/lib/*/tests /rootfs/opt/launch-agent/lib/*/benchmarks
 # Only the agent; not the queue server.
 COPY agent/launch_agent /rootfs/opt/launch-agent/lib/launch_agent
 COPY schema/*.json /rootfs/opt/launch-agent/lib/launch_agent/schema/
