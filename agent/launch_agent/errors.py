@@ -109,7 +109,9 @@ class KubernetesError(LaunchAgentError):
 
 
 class KubernetesUnavailable(KubernetesError):
-    """No answer, 429 or 5xx: worth a repeat."""
+    """No answer, 429 or 5xx: worth a repeat. ``retry_after`` is in seconds where the server named it."""
+
+    retry_after: float | None = None
 
 
 class KubernetesDenied(KubernetesError):

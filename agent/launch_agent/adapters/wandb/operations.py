@@ -1,0 +1,129 @@
+"""The operations that the agent uses, as functions. Names, types and selections: protocol 3.3 and 3.4."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from launch_agent.adapters.wandb.operation import Argument, Operation
+
+
+def viewer() -> Operation:
+    """Who owns the key."""
+    return Operation("query", "viewer", (), "{ id entity username }")
+
+
+def entity_is_team(entity: str) -> Operation:
+    """Whether the entity is a team."""
+    return Operation("query", "entity", (Argument("name", "String!", entity),), "{ id isTeam }")
+
+
+def project_queues(entity: str, project: str) -> Operation:
+    """All queues of a project."""
+    return Operation(
+        "query", "project", _project(entity, project), "{ runQueues { id name createdBy access } }"
+    )  # fmt: skip
+
+
+def create_queue(entity: str, project: str, name: str) -> Operation:
+    """Create a queue that the project may see."""
+    arguments = (
+        Argument("entityName", "String!", entity),
+        Argument("projectName", "String!", project),
+        Argument("queueName", "String!", name),
+        Argument("access", "RunQueueAccessType!", "PROJECT"),
+    )
+    return Operation("mutation", "createRunQueue", arguments, "{ success queueID }", is_input=True)
+
+
+def create_agent(
+    entity: str, project: str, queue_ids: Sequence[str], hostname: str, config: str, version: str
+) -> Operation:
+    """Make this agent known. ``config`` is JSON text."""
+    arguments = (
+        Argument("entityName", "String!", entity),
+        Argument("projectName", "String!", project),
+        Argument("runQueues", "[ID!]!", list(queue_ids)),
+        Argument("hostname", "String!", hostname),
+        Argument("agentConfig", "JSONString", config),
+        Argument("version", "String", version),
+    )
+    return Operation("mutation", "createLaunchAgent", arguments, "{ launchAgentId }", is_input=True)
+
+
+def agent(agent_id: str) -> Operation:
+    """The agent as W&B has it; None once it was deleted."""
+    return Operation(
+        "query", "launchAgent", (Argument("id", "ID!", agent_id),), "{ id name agentStatus stopPolling heartbeatAt }"
+    )
+
+
+def update_agent(agent_id: str, status: str) -> Operation:
+    """Tell the agent's status: POLLING, RUNNING or KILLED."""
+    arguments = (Argument("launchAgentId", "ID!", agent_id), Argument("agentStatus", "String", status))
+    return Operation("mutation", "updateLaunchAgent", arguments, "{ success }", is_input=True)
+
+
+def pop(entity: str, project: str, queue: str, agent_id: str) -> Operation:
+    """Lease the next item of a queue; None where it is empty."""
+    arguments = (
+        Argument("entityName", "String!", entity),
+        Argument("projectName", "String!", project),
+        Argument("queueName", "String!", queue),
+        Argument("launchAgentId", "ID", agent_id),
+    )
+    return Operation("mutation", "popFromRunQueue", arguments, "{ runQueueItemId runSpec }", is_input=True)
+
+
+def ack(item_id: str, run_id: str) -> Operation:
+    """Claim a leased item for a run."""
+    arguments = (Argument("runQueueItemId", "ID!", item_id), Argument("runName", "String!", run_id))
+    return Operation("mutation", "ackRunQueueItem", arguments, "{ success }", is_input=True)
+
+
+def fail(item_id: str, message: str, stage: str, file_paths: Sequence[str] | None = None) -> Operation:
+    """Fail an item."""
+    return Operation(
+        "mutation", "failRunQueueItem", _report(item_id, message, stage, file_paths), "{ success }", is_input=True
+    )
+
+
+def warn(item_id: str, message: str, stage: str, file_paths: Sequence[str] | None = None) -> Operation:
+    """Put a warning on an item."""
+    arguments = _report(item_id, message, stage, file_paths)
+    return Operation("mutation", "updateRunQueueItemWarning", arguments, "{ success }", is_input=True)
+
+
+def run_state(entity: str, project: str, run_id: str) -> Operation:
+    """The state of a run."""
+    return Operation("query", "project", _project(entity, project), "{ run(name: $run) { state } }", inner=_run(run_id))
+
+
+def run_stopped(entity: str, project: str, run_id: str) -> Operation:
+    """Whether somebody asked a run to stop."""
+    return Operation(
+        "query", "project", _project(entity, project), "{ run(name: $run) { stopped } }", inner=_run(run_id)
+    )
+
+
+def item(entity: str, project: str, queue: str, item_id: str) -> Operation:
+    """An item's state, and the run that it was acked with."""
+    selection = "{ runQueue(name: $queue) { runQueueItem(id: $item) { id state associatedRunId } } }"
+    inner = (Argument("queue", "String!", queue), Argument("item", "ID!", item_id))
+    return Operation("query", "project", _project(entity, project), selection, inner=inner)
+
+
+def _project(entity: str, project: str) -> tuple[Argument, ...]:
+    return (Argument("entityName", "String!", entity), Argument("name", "String!", project))
+
+
+def _run(run_id: str) -> tuple[Argument, ...]:
+    return (Argument("run", "String!", run_id),)
+
+
+def _report(item_id: str, message: str, stage: str, file_paths: Sequence[str] | None) -> tuple[Argument, ...]:
+    arguments = (
+        Argument("runQueueItemId", "ID!", item_id),
+        Argument("message", "String!", message),
+        Argument("stage", "String!", stage),
+    )
+    return arguments if not file_paths else (*arguments, Argument("filePaths", "[String!]", list(file_paths)))
