@@ -1,0 +1,135 @@
+"""A Kubernetes client for tests: plain HTTP with a kubeconfig's certificates, no code of the agent's."""
+
+from __future__ import annotations
+
+import base64
+import os
+import ssl
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+Json = dict[str, Any]
+
+PATHS = {
+    "Job": "/apis/batch/v1/namespaces/{namespace}/jobs",
+    "Pod": "/api/v1/namespaces/{namespace}/pods",
+    "ConfigMap": "/api/v1/namespaces/{namespace}/configmaps",
+    "Secret": "/api/v1/namespaces/{namespace}/secrets",
+    "Event": "/api/v1/namespaces/{namespace}/events",
+    "Deployment": "/apis/apps/v1/namespaces/{namespace}/deployments",
+}
+NAMESPACES = "/api/v1/namespaces"
+
+
+class Cluster:
+    """Reads and changes objects as the administrator of the cluster that ``KUBECONFIG`` names."""
+
+    def __init__(self, scratch: Path, kubeconfig: Path | None = None) -> None:
+        path = kubeconfig or Path(os.environ["KUBECONFIG"].split(os.pathsep)[0])
+        server, context = _read_access(path, scratch)
+        self._http = httpx.Client(base_url=server, verify=context, timeout=30.0, trust_env=False)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def create_namespace(self, name: str, labels: dict[str, str] | None = None) -> None:
+        """Make a namespace."""
+        body = {"metadata": {"name": name, "labels": labels or {}}}
+        self._http.post(NAMESPACES, json=body).raise_for_status()
+
+    def delete_namespace(self, name: str) -> None:
+        """Start the end of a namespace and of all in it; none there is no error."""
+        self._http.delete(f"{NAMESPACES}/{name}")
+
+    def create(self, kind: str, namespace: str, body: Json) -> Json:
+        """Make an object."""
+        answer = self._http.post(PATHS[kind].format(namespace=namespace), json=body)
+        assert answer.is_success, answer.text
+        made: Json = answer.json()
+        return made
+
+    def list(self, kind: str, namespace: str, selector: str = "") -> list[Json]:
+        """All objects of a kind in a namespace."""
+        answer = self._http.get(PATHS[kind].format(namespace=namespace), params={"labelSelector": selector})
+        assert answer.is_success, answer.text
+        items: list[Json] = answer.json()["items"]
+        return items
+
+    def get(self, kind: str, namespace: str, name: str) -> Json | None:
+        """One object, None where there is none."""
+        answer = self._http.get(f"{PATHS[kind].format(namespace=namespace)}/{name}")
+        if answer.status_code == 404:
+            return None
+        assert answer.is_success, answer.text
+        found: Json = answer.json()
+        return found
+
+    def patch(self, kind: str, namespace: str, name: str, body: Json, *, subresource: str = "") -> None:
+        """Merge ``body`` into the object (an RFC 7386 merge patch)."""
+        path = f"{PATHS[kind].format(namespace=namespace)}/{name}"
+        answer = self._http.patch(
+            f"{path}/{subresource}" if subresource else path,
+            json=body,
+            headers={"Content-Type": "application/merge-patch+json"},
+        )
+        assert answer.is_success, answer.text
+
+    def logs(self, namespace: str, pod: str) -> str:
+        """What the pod has written."""
+        answer = self._http.get(f"{PATHS['Pod'].format(namespace=namespace)}/{pod}/log")
+        assert answer.is_success, answer.text
+        return answer.text
+
+    # ── what tests ask again and again ──
+
+    def jobs(self, namespace: str) -> list[Json]:
+        """The Jobs of a namespace, those being deleted left out."""
+        return [job for job in self.list("Job", namespace) if not job["metadata"].get("deletionTimestamp")]
+
+    def pods(self, namespace: str, job: str = "") -> list[Json]:
+        """The pods of a namespace, or of one Job in it."""
+        return self.list("Pod", namespace, f"job-name={job}" if job else "")
+
+    def end_pod(self, namespace: str, pod: str, exit_code: int) -> None:
+        """Let a simulated pod end (ci/manifests/kwok-stages.yaml)."""
+        annotations = {"sim.launch-agent/exit-code": str(exit_code)}
+        self.patch("Pod", namespace, pod, {"metadata": {"annotations": annotations}})
+
+
+def is_over(job: Json) -> bool:
+    """Whether a Job is complete or failed, by its conditions."""
+    conditions = (job.get("status") or {}).get("conditions") or []
+    return any(one["type"] in {"Complete", "Failed"} and one["status"] == "True" for one in conditions)
+
+
+def environment_of(job: Json, container: int = 0) -> dict[str, Any]:
+    """The environment of a Job's container: values, or ``valueFrom`` where there is none."""
+    entries = job["spec"]["template"]["spec"]["containers"][container]["env"]
+    return {entry["name"]: entry.get("value", entry.get("valueFrom")) for entry in entries}
+
+
+def _read_access(path: Path, scratch: Path) -> tuple[str, ssl.SSLContext]:
+    """The server's address and a TLS context; the certificates go through files, as `ssl` wants them."""
+    config = yaml.safe_load(path.read_text())
+    current = _named(config["contexts"], config["current-context"])["context"]
+    cluster = _named(config["clusters"], current["cluster"])["cluster"]
+    user = _named(config["users"], current["user"])["user"]
+    context = ssl.create_default_context(cadata=_decode(cluster, "certificate-authority").decode())
+    pair = scratch / "kubernetes-client.pem"
+    pair.touch(mode=0o600)
+    pair.write_bytes(_decode(user, "client-certificate") + b"\n" + _decode(user, "client-key"))
+    context.load_cert_chain(pair)
+    return cluster["server"], context
+
+
+def _named(entries: list[Json], name: str) -> Json:
+    return next(entry for entry in entries if entry["name"] == name)
+
+
+def _decode(entry: Json, key: str) -> bytes:
+    inline = entry.get(f"{key}-data")
+    return base64.b64decode(inline) if inline else Path(entry[key]).read_bytes()
