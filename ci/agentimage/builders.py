@@ -154,10 +154,20 @@ class Buildah:
         call([*self._base, "push", reference, f"docker-archive:{archive}:{reference}"], 120)
 
 
+def _docker_builds() -> bool:
+    """Whether the daemon answers and the client has BuildKit: built in before version 23, since then a plugin."""
+    if not succeeds(["docker", "info"], 15):
+        return False
+    version = call(["docker", "version", "--format", "{{.Client.Version}}"], 15)
+    return int(version.split(".")[0]) < 23 or succeeds(["docker", "buildx", "version"], 15)
+
+
 def find_builder(wanted: str) -> Builder:
     """The builder that was asked for, or the first that works here."""
-    if wanted in {"auto", "docker"} and shutil.which("docker") and succeeds(["docker", "info"], 15):
+    if wanted in {"auto", "docker"} and shutil.which("docker") and _docker_builds():
         return Docker()
     if wanted in {"auto", "buildah"} and shutil.which("buildah"):
         return Buildah()
-    raise ToolError(f"no image builder works here (asked for: {wanted}). Start docker, or install buildah.")
+    raise ToolError(
+        f"no image builder works here (asked for: {wanted}). Start docker (with buildx), or install buildah."
+    )
