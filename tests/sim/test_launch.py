@@ -81,13 +81,13 @@ def test_a_finished_run_finishes_the_item_and_lets_the_job_go_by_its_time_to_liv
 
 
 def test_the_releases_secret_is_used_and_never_copied(place: Place) -> None:
-    before = {secret["metadata"]["name"] for secret in place.cluster.list("Secret", place.name)}
+    before = {secret["metadata"]["name"] for secret in place.cluster.find("Secret", place.name)}
     place.start()
     item_id = place.push()
     place.play(place.wait_for_job())
     place.wait_for_item(item_id, "FINISHED")
     place.wait_until_no_record()
-    assert {secret["metadata"]["name"] for secret in place.cluster.list("Secret", place.name)} == before
+    assert {secret["metadata"]["name"] for secret in place.cluster.find("Secret", place.name)} == before
 
 
 def test_the_api_key_is_in_no_log_no_job_and_no_record(place: Place) -> None:

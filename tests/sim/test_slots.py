@@ -18,6 +18,10 @@ def _unfinished(place: Place) -> list[Json]:
     return [job for job in place.cluster.jobs(place.name) if not is_over(job)]
 
 
+def _wait_for_unfinished(place: Place, count: int) -> list[Json]:
+    return wait_until(lambda: _unfinished(place), 20, f"{count} running Jobs", until=lambda jobs: len(jobs) >= count)
+
+
 def _last_beat(agent: Agent) -> float:
     found = re.search(r'launch_agent_loop_last_beat_seconds\{loop="tracker"\} (\S+)', agent.get("/metrics").text)
     assert found, "the tracker's beat is not among the metrics"
@@ -40,10 +44,7 @@ def test_never_more_items_than_max_jobs_are_in_work_and_all_are_done_at_the_end(
     items = [place.push() for _ in range(5)]
     for done in range(len(items)):
         expected = min(2, len(items) - done)
-        running = wait_until(
-            lambda: _unfinished(place), 20, f"{expected} running Jobs",
-            until=lambda jobs, expected=expected: len(jobs) >= expected,
-        )  # fmt: skip
+        running = _wait_for_unfinished(place, expected)
         assert len(running) == expected
         if done == 0:
             _stays_at(place, agent, 2, 1.5)
@@ -68,7 +69,7 @@ def test_two_queues_are_served_in_turn(place: Place) -> None:
     first, second = f"{place.name}-a", f"{place.name}-b"
     place.create_queue(first)
     place.create_queue(second)
-    pushed = {first: [], second: []}  # type: dict[str, list[str]]
+    pushed: dict[str, list[str]] = {first: [], second: []}
     for queue in (first, first, first, second, second, second):
         pushed[queue].append(place.push(queue))
     place.start(first, second, max_jobs=2)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
 from tests.support.processes import BIN, Program, clean_environment
 from tests.support.waiting import wait_until
 

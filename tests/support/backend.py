@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import httpx
+
 from tests.support.waiting import wait_until
 
 Json = dict[str, Any]

@@ -52,7 +52,7 @@ class Cluster:
         made: Json = answer.json()
         return made
 
-    def list(self, kind: str, namespace: str, selector: str = "") -> list[Json]:
+    def find(self, kind: str, namespace: str, selector: str = "") -> list[Json]:
         """All objects of a kind in a namespace."""
         answer = self._http.get(PATHS[kind].format(namespace=namespace), params={"labelSelector": selector})
         assert answer.is_success, answer.text
@@ -88,11 +88,11 @@ class Cluster:
 
     def jobs(self, namespace: str) -> list[Json]:
         """The Jobs of a namespace, those being deleted left out."""
-        return [job for job in self.list("Job", namespace) if not job["metadata"].get("deletionTimestamp")]
+        return [job for job in self.find("Job", namespace) if not job["metadata"].get("deletionTimestamp")]
 
     def pods(self, namespace: str, job: str = "") -> list[Json]:
         """The pods of a namespace, or of one Job in it."""
-        return self.list("Pod", namespace, f"job-name={job}" if job else "")
+        return self.find("Pod", namespace, f"job-name={job}" if job else "")
 
     def end_pod(self, namespace: str, pod: str, exit_code: int) -> None:
         """Let a simulated pod end (ci/manifests/kwok-stages.yaml)."""

@@ -51,9 +51,7 @@ class Place:
         """A queue whose Jobs go to this namespace."""
         self.backend.create_queue(queue, "kubernetes", {"metadata": {"namespace": self.name}})
 
-    def start(
-        self, *queues: str, ready: bool = True, environ: Mapping[str, str] | None = None, **config: Any
-    ) -> Agent:
+    def start(self, *queues: str, ready: bool = True, environ: Mapping[str, str] | None = None, **config: Any) -> Agent:
         """Start an agent on ``queues`` (this place's own where none is named) with settings fit for tests."""
         variables = {
             "WANDB_BASE_URL": self.server.url,
@@ -121,7 +119,7 @@ class Place:
 
     def records(self) -> list[Json]:
         """The agent's records in this namespace."""
-        return self.cluster.list("ConfigMap", self.name, RECORDS)
+        return self.cluster.find("ConfigMap", self.name, RECORDS)
 
     def wait_until_no_record(self, timeout: float = 20.0) -> None:
         """Wait until the agent has written off all items."""
