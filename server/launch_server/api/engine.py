@@ -1,5 +1,6 @@
 """Answers GraphQL documents: prepare, one transaction, reply."""
 
+import logging
 import re
 import threading
 import time
@@ -33,6 +34,9 @@ from launch_server.store.accounts import User
 from launch_server.store.adapter import Database
 from launch_server.store.bootstrap import read_secrets
 
+# ariadne logs every error with a traceback; here refusals are a line each, and what was not foreseen is logged once
+_unheard = logging.getLogger("launch_server.unheard")
+_unheard.disabled = True
 _CACHE_CHARACTERS = 1_000_000
 _MOST_ERRORS = 10
 
@@ -122,10 +126,11 @@ class Engine:
         unforeseen: list[BaseException] = []
 
         def show(error: GraphQLError, _debug: bool) -> dict[str, Any]:
-            if error.original_error is not None and not isinstance(
-                error.original_error, LaunchServerError | GraphQLError
-            ):
-                unforeseen.append(error.original_error)
+            cause = error.original_error
+            if isinstance(cause, LaunchServerError):
+                log.info("%s refused: %s", (error.path or ["document"])[0], error.message)
+            elif cause is not None and not isinstance(cause, GraphQLError):
+                unforeseen.append(cause)
             return _show(error)
 
         with transaction as connection:
@@ -137,7 +142,7 @@ class Engine:
                 query_document=prepared.document,
                 query_validator=_already_validated,
                 error_formatter=show,
-                logger=log.getChild("resolvers"),
+                logger=_unheard,
             )
             if unforeseen:
                 raise InternalError("a resolver failed") from unforeseen[0]
@@ -149,11 +154,11 @@ class Engine:
         return dict(reply)
 
     def sweep_if_due(self) -> None:
-        """Let lapsed leases and silent runs have their effect; looked for at most once a second."""
+        """Let lapsed leases and silent runs have their effect; looked for at most five times a second."""
         now = self.clock()
         if now < self._next_sweep:
             return
-        self._next_sweep = now + 1.0
+        self._next_sweep = now + 0.2
         with self.database.read() as connection:
             due = tracking.is_due(connection, now, self.settings.run_timeout)
         if due:

@@ -1,6 +1,7 @@
 """The executable schema: the SDL with its resolvers."""
 
 import json
+from functools import cache
 from typing import Any
 
 from ariadne import ScalarType, make_executable_schema
@@ -33,6 +34,7 @@ def parse_int64(value: Any) -> int:
     return value
 
 
+@cache
 def build_schema() -> GraphQLSchema:
     """The schema that documents are validated against and answered by."""
     return make_executable_schema(

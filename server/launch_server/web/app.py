@@ -45,7 +45,7 @@ def make_app(engine: Engine) -> Starlette:
         Route("/graphql", graphql_route(engine, workers), methods=["POST"]),
         Route("/files/{entity}/{project}/{run}/file_stream", stream, methods=["POST"]),
         Route("/storage/{entity}/{project}/{run}/{name:path}", storage, methods=["PUT", "GET"]),
-        Route("/sdk/otel/{rest:path}", telemetry_route(engine, workers), methods=["POST"]),
+        Route("/sdk/otel/{rest:path}", telemetry_route(engine), methods=["POST"]),
         Route("/healthz", _alive),
         Route("/readyz", ready),
         Route("/metrics", measure),

@@ -94,11 +94,10 @@ def _note(engine: Engine, place: tuple[str, str, str], name: str, size: int) -> 
             runs.change_files(connection, run.id, [name], {"size": size, "uploaded_at": engine.clock()})
 
 
-def telemetry_route(engine: Engine, workers: Workers) -> Handler:
-    """`POST /sdk/otel/…`: the SDK's own telemetry, read and dropped."""
+def telemetry_route(engine: Engine) -> Handler:
+    """`POST /sdk/otel/…`: the SDK's own telemetry, which carries no key; read and dropped."""
 
     async def answer(request: Request) -> Response:
-        await workers.run(identify, engine, request)
         await read_body(request, engine.settings.limits.body_bytes)
         return Response(status_code=200)
 
