@@ -6,7 +6,7 @@ import os
 
 from localcluster.control_plane import admin_kubeconfig, audit_log
 from localcluster.external import external_kubeconfig
-from localcluster.lifecycle import Size, bring_up, current_size, daemons_of, take_down
+from localcluster.lifecycle import Size, bring_up, current_size, daemons_of, switch_daemon, take_down
 from localcluster.namespaces import Namespaces
 from localcluster.network import ADDRESS, REGISTRY
 from localcluster.paths import DEFAULT_NAME, cluster_dir
@@ -21,6 +21,8 @@ def main(arguments: list[str]) -> None:
         _up(name, Size(options.size))
     elif options.action == "down":
         take_down(name)
+    elif options.action in {"stop", "start"}:
+        switch_daemon(name, options.daemon, on=options.action == "start")
     elif options.action == "address":
         print(ADDRESS)
     else:
@@ -38,6 +40,8 @@ def _parser() -> argparse.ArgumentParser:
     up = actions.add_parser("up", parents=[common], help="bring a cluster up (again: nothing happens)")
     up.add_argument("size", choices=[str(size) for size in Size])
     actions.add_parser("down", parents=[common], help="end it and remove its state")
+    for action, what in (("stop", "end one daemon at once, as a crash would"), ("start", "start it again")):
+        actions.add_parser(action, parents=[common], help=what).add_argument("daemon")
     status = actions.add_parser("status", parents=[common], help="what runs and where its files are")
     status.add_argument("--json", action="store_true")
     actions.add_parser("address", parents=[common], help="the node's address, where pods reach a server in ci/inside")

@@ -18,7 +18,7 @@ from localcluster.namespaces import Namespaces
 from localcluster.network import set_up_network
 from localcluster.node import NODE_BINARIES, prepare_node, start_node
 from localcluster.packages import ensure_packages
-from localcluster.paths import cache_dir, cluster_dir, read_text
+from localcluster.paths import ToolError, cache_dir, cluster_dir, read_text
 from localcluster.progress import say, step
 from localcluster.simulation import SIMULATION_BINARIES, start_simulation
 
@@ -84,6 +84,20 @@ def take_down(name: str) -> None:
         if namespaces.state.exists():
             with step(f"cluster {name} down"):
                 _tear_down(name, namespaces)
+
+
+def switch_daemon(name: str, daemon: str, *, on: bool) -> None:
+    """Stop one daemon of a running cluster, or start it again and wait until the API server is ready."""
+    namespaces = Namespaces(cluster_dir(name))
+    with _lock(name):
+        if current_size(name) is None:
+            raise ToolError(f"cluster {name} is not up")
+        if not on:
+            namespaces.stop(daemon)
+            return
+        namespaces.start_again(daemon)
+        if daemon in _CONTROL:
+            namespaces.wait_for(lambda: kubectl(namespaces, "get", "--raw", "/readyz", check=False) == "ok", 60, daemon)
 
 
 def current_size(name: str) -> Size | None:

@@ -4,6 +4,7 @@ Killing the holder ends every process in them, and the kernel drops their mounts
 nothing can be left behind, whatever state a previous run died in. Process ids of daemons are those inside.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -104,6 +105,26 @@ class Namespaces:
             (self.state / folder).mkdir(exist_ok=True)
         pid = self.run("bash", "-c", _START, "start", str(self.log(name)), *command)
         (self.state / "pids" / name).write_text(pid.strip(), encoding="utf-8")
+        (self.state / "pids" / f"{name}.command").write_text(json.dumps(command), encoding="utf-8")
+
+    def start_again(self, name: str) -> None:
+        """Start a daemon that was stopped, as it was started before; nothing happens while it runs."""
+        command = read_text(self.state / "pids" / f"{name}.command")
+        if command is None:
+            raise ToolError(f"{name} is no daemon of this cluster; there are: {' '.join(self._daemons())}")
+        if not self.running(name):
+            self.start(name, *json.loads(command))
+
+    def stop(self, name: str) -> None:
+        """End a daemon at once, as a crash would; nothing happens when it does not run."""
+        if name not in self._daemons():
+            raise ToolError(f"{name} is no daemon of this cluster; there are: {' '.join(self._daemons())}")
+        if self.running(name):
+            self.run("kill", "-KILL", (self.state / "pids" / name).read_text("utf-8"), check=False)
+            wait_until(lambda: not self.running(name), 10, f"the end of {name}")
+
+    def _daemons(self) -> list[str]:
+        return sorted(path.stem for path in (self.state / "pids").glob("*.command"))
 
     def log(self, name: str) -> Path:
         """The log file of the daemon called `name`."""

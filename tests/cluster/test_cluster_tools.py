@@ -113,6 +113,17 @@ def test_a_cluster_that_died_is_replaced(spare: str) -> None:
 
 
 @pytest.mark.apiserver
+def test_an_api_server_that_was_stopped_comes_back_with_its_objects(spare: str) -> None:
+    run("cluster", "up", "apiserver", "--name", spare)
+    kubectl("create", "configmap", "mark", name=spare)
+    run("cluster", "stop", "kube-apiserver", "--name", spare)
+    assert status(spare)["daemons"] == {"etcd": True, "kube-apiserver": False}
+    assert "refused" in refuse("inside", "--name", spare, "kubectl", "get", "configmaps")
+    run("cluster", "start", "kube-apiserver", "--name", spare)
+    assert "mark" in kubectl("get", "configmaps", "-o", "name", name=spare)
+
+
+@pytest.mark.apiserver
 def test_a_command_inside_keeps_its_exit_code_and_is_told_about_the_cluster() -> None:
     told = run("inside", "sh", "-c", "echo $LAUNCH_AGENT_CLUSTER_ADDRESS; getent hosts reg.local")
     assert told.splitlines()[0] == run("cluster", "address").strip()
