@@ -118,8 +118,8 @@ class Observation:
 class Record:
     """The ledger's entry for one claimed item: all that a new process needs to go on (design section 3).
 
-    ``run_spec`` never holds ``_wandb_api_key``. Times are seconds since the epoch. ``release_after`` is the time to live
-    in seconds that the finished object gets once its outcome is reported; until then it is held back.
+    ``run_spec`` never holds ``_wandb_api_key``. Times are seconds since the epoch. ``release_after`` is the time to
+    live in seconds that the finished object gets once its outcome is reported; until then it is held back.
     """
 
     item_id: str
