@@ -1,12 +1,36 @@
 """Queue items: pushed, popped under a lease, changed as `leases` decides."""
 
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import Connection, Row, Update, bindparam, delete, select, update
 
 from launch_server.leases import Item, ItemState
 from launch_server.store.rows import insert_row
 from launch_server.store.tables import items
+
+# Statements that every launched item needs are built once: building one costs more than running it.
+_READ = select(items).where(items.c.id == bindparam("item"))
+_NEXT = (
+    select(items.c.id)
+    .where(items.c.queue_id == bindparam("queue"), items.c.state == ItemState.PENDING)
+    .order_by(items.c.rank, items.c.id)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+    .scalar_subquery()
+)
+_POP = (
+    update(items)
+    .where(items.c.id == _NEXT)
+    .values(
+        state=ItemState.LEASED,
+        leases=items.c.leases + 1,
+        lease_expires=bindparam("expires"),
+        agent_id=bindparam("agent"),
+        updated_at=bindparam("now"),
+    )
+    .returning(items.c.id, items.c.spec)
+)
 
 
 def add_item(connection: Connection, values: dict[str, Any]) -> int:
@@ -16,7 +40,7 @@ def add_item(connection: Connection, values: dict[str, Any]) -> int:
 
 def read_item(connection: Connection, item_id: int) -> Row[Any] | None:
     """The item of this number."""
-    return connection.execute(select(items).where(items.c.id == item_id)).first()
+    return connection.execute(_READ, {"item": item_id}).first()
 
 
 def view(row: Row[Any]) -> Item:
@@ -26,7 +50,13 @@ def view(row: Row[Any]) -> Item:
 
 def change_item(connection: Connection, item_id: int, values: dict[str, Any]) -> None:
     """Change an item."""
-    connection.execute(update(items).where(items.c.id == item_id).values(**values))
+    connection.execute(_change_of(tuple(values)), {"item": item_id} | {f"new_{name}": values[name] for name in values})
+
+
+@lru_cache(maxsize=64)
+def _change_of(columns: tuple[str, ...]) -> Update:
+    changes = {name: bindparam(f"new_{name}") for name in columns}
+    return update(items).where(items.c.id == bindparam("item")).values(**changes)
 
 
 def delete_item(connection: Connection, item_id: int) -> None:
@@ -45,24 +75,8 @@ def pop_item(
     connection: Connection, queue_id: int, agent_id: int | None, now: float, lease_seconds: float
 ) -> Row[Any] | None:
     """Lease the next item of a queue; None when it is empty. One statement; other poppers skip a locked row."""
-    turn = (
-        select(items.c.id)
-        .where(items.c.queue_id == queue_id, items.c.state == ItemState.PENDING)
-        .order_by(items.c.rank, items.c.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-        .scalar_subquery()
-    )
-    lease = {
-        "state": ItemState.LEASED,
-        "leases": items.c.leases + 1,
-        "lease_expires": now + lease_seconds,
-        "agent_id": agent_id,
-        "updated_at": now,
-    }
-    return connection.execute(
-        update(items).where(items.c.id == turn).values(**lease).returning(items.c.id, items.c.spec)
-    ).first()
+    given = {"queue": queue_id, "agent": agent_id, "now": now, "expires": now + lease_seconds}
+    return connection.execute(_POP, given).first()
 
 
 def list_items(connection: Connection, queue_id: int, after: int, limit: int) -> list[Row[Any]]:

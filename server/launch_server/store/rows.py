@@ -12,7 +12,7 @@ def insert_row(connection: Connection, table: Table, values: dict[str, Any]) -> 
         TypeError: the table has no number of its own.
 
     """
-    key = connection.execute(insert(table).values(**values)).inserted_primary_key
+    key = connection.execute(insert(table), values).inserted_primary_key
     if key is None:
         raise TypeError(f"table {table.name} gives no number")
     return int(key[0])

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
 from launch_server.run_states import RunState
 from launch_server.store.rows import insert_row
@@ -13,11 +13,17 @@ EVENTS = "wandb-events.jsonl"
 OUTPUT = "output.log"
 SUMMARY = "wandb-summary.json"
 
+# Built once: agents ask for the state of all their runs at every turn.
+_FIND = select(runs).where(
+    runs.c.entity == bindparam("in_entity"),
+    runs.c.project == bindparam("in_project"),
+    runs.c.name == bindparam("named"),
+)
+
 
 def find_run(connection: Connection, entity: str, project: str, name: str) -> Row[Any] | None:
     """The run of this id in a project."""
-    query = select(runs).where(runs.c.entity == entity, runs.c.project == project, runs.c.name == name)
-    return connection.execute(query).first()
+    return connection.execute(_FIND, {"in_entity": entity, "in_project": project, "named": name}).first()
 
 
 def read_run(connection: Connection, number: int) -> Row[Any] | None:
