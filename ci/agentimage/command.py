@@ -1,13 +1,15 @@
 """`ci/image`: build the agent's image, and push it."""
 
 import argparse
+import os
 import tempfile
 from pathlib import Path
 
 from agentimage.bases import choose_bases
 from agentimage.builders import ROOT, Builder, call, find_builder
 from agentimage.pipsettings import pip_configuration
-from localcluster.paths import ToolError, bin_dir, cache_dir
+from localcluster.lifecycle import Size, current_size
+from localcluster.paths import DEFAULT_NAME, ToolError, bin_dir, cache_dir
 from localcluster.progress import step
 
 VERSION = "0.1.0"
@@ -21,6 +23,11 @@ def revision() -> str:
         return call(["git", "-C", str(ROOT), "rev-parse", "HEAD"], 10).strip()
     except (ToolError, OSError):
         return "unknown"
+
+
+def registry_is_up() -> bool:
+    """Whether the local cluster, and with it its registry, runs."""
+    return current_size(os.environ.get("LAUNCH_AGENT_CLUSTER", DEFAULT_NAME)) == Size.FULL
 
 
 def push(builder: Builder, reference: str) -> None:
@@ -44,6 +51,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument(
         "--push", action="store_true", help=f"push it; {CLUSTER_REGISTRY}… is the local cluster's registry"
     )
+    parser.add_argument("--push-if-up", action="store_true", help="push it where a cluster of size full runs")
     parser.add_argument("--base", default="auto", help="auto, python, debian, or REF or BUILD_REF,RUNTIME_REF")
     parser.add_argument("--builder", default="auto", choices=["auto", "docker", "buildah"])
     parser.add_argument("--archive", type=Path, metavar="FILE", help="also write the image as a docker archive")
@@ -56,6 +64,6 @@ def main(arguments: list[str]) -> None:
         builder.build(words, pip_configuration(Path(folder)), options.tag)
     if options.archive:
         builder.save(options.tag, options.archive)
-    if options.push:
+    if options.push or (options.push_if_up and registry_is_up()):
         push(builder, options.tag)
     print(options.tag)
