@@ -17,7 +17,7 @@ from pathlib import Path
 from localcluster.paths import ToolError, read_text
 
 # The first process of the namespace: adopts daemons and reaps them (bash does both while it waits).
-_INIT = "trap : CHLD; while :; do sleep 3600 & wait; done"
+_INIT = "sleep infinity & wait $!"
 # A proxy is out of reach from the cluster's network, and would be asked for the cluster's own addresses.
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "ftp_proxy")
 _START = 'log=$1; shift; setsid "$@" >>"$log" 2>&1 </dev/null & echo $!'

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.support.waiting import wait_until
 
 CI = Path(__file__).resolve().parents[2] / "ci"
