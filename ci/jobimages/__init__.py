@@ -1,0 +1,1 @@
+"""Images of test jobs, made from W&B's hashed SDK and a script, without a daemon."""

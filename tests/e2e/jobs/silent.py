@@ -1,0 +1,3 @@
+"""Does its work and never tells W&B."""
+
+print("counted to three")
