@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
-from launch_agent.errors import ItemError, LaunchAgentError, UsageError
+from launch_agent.errors import LaunchAgentError, UsageError
 
 COMMANDS = ("run", "validate", "render", "version")
 INTERRUPTED = 130
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
         return _dispatch(arguments, world)
     except LaunchAgentError as error:
         world.stderr.write(explain(error))
-        return 2 if isinstance(error, ItemError) else error.exit_code
+        return error.exit_code
     except SystemExit as end:  # argparse ends so after printing the help of one command
         return int(end.code or 0)
     except KeyboardInterrupt:
@@ -60,9 +60,6 @@ def explain(error: LaunchAgentError) -> str:
         lines = [problem.text for problem in (*error.problems, *error.warnings)]
         count = len(error.problems)
         return "\n".join([*lines, f"error: {count} problem{'s' if count > 1 else ''}; nothing was contacted", ""])
-    if isinstance(error, ItemError):
-        # Written for W&B's page, where one paragraph is all there is.
-        return f"error: the item can not be launched: {error}\n"
     detail = f"\n    {error.detail}" if error.detail else ""
     cure = f"\n    → {error.resolution}" if error.resolution else ""
     return f"error: {error.summary}{detail}{cure}\n"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from launch_agent.core.models import QueueItem
+from launch_agent.errors import ItemError, SpecError
 from launch_agent.settings import encoding
 from launch_agent.settings.problems import ConfigProblems, Problem, show
 
@@ -48,6 +49,15 @@ def read(path: Path) -> QueueItem:
 _CURE = 'write `{"runQueueItemId": "…", "queue": "…", "runSpec": {…}}`'
 
 
+def as_problem(error: ItemError, path: Path) -> ConfigProblems:
+    """What keeps the item from being launched, as a problem of its file."""
+    summary, place = error.summary, "runSpec"
+    if isinstance(error, SpecError) and error.path:
+        summary, place = summary.removeprefix(f"{error.path}: "), f"runSpec.{error.path}"
+    text = " ".join(part for part in (summary, error.detail) if part).rstrip(".")
+    return ConfigProblems([Problem(str(path), 0, 0, place, text, error.resolution.rstrip("."))])
+
+
 def stable_run_id(item_id: str) -> str:
     """Eight characters like a run id, always the same for one item: the claim itself draws a random one."""
     number = int.from_bytes(hashlib.sha256(item_id.encode("utf-8", "surrogatepass")).digest()[:8], "big")
@@ -68,8 +78,8 @@ def _load(text: str, source: str, place: str) -> Any:
     except json.JSONDecodeError as error:
         line, column = (error.lineno, error.colno) if not path else (0, 0)
         at = "" if not path else f" (line {error.lineno}, column {error.colno} of the text)"
-        cure = "JSON wants double quotes, and no comma after the last entry"
-        raise ConfigProblems([Problem(source, line, column, path, f"not JSON{at}: {error.msg}", cure)]) from None
+        cure = "JSON wants double quotes, a comma between entries, and none after the last"
+        raise ConfigProblems([Problem(source, line, column, path, f"not JSON from here on{at}", cure)]) from None
     except RecursionError:
         _refuse(source, path, "nested too deeply", "make it flatter")
     except ValueError as error:

@@ -11,12 +11,11 @@ from launch_agent.cli.entry import World
 from launch_agent.cli.parsing import Parser, add_common
 from launch_agent.core import manifest, refusals, rendering
 from launch_agent.core import spec as specs
-from launch_agent.core.models import LaunchContext, Resource
-from launch_agent.errors import RefusedError
+from launch_agent.core.models import LaunchContext, Manifest, Plan, QueueItem
+from launch_agent.errors import ItemError
 from launch_agent.settings import Flags, Need, Settings, load
 
-BUILT = (Resource.KUBERNETES, Resource.LOCAL_PROCESS)
-"""The targets that there are; the agent refuses the others by name before it claims an item."""
+FIRST = ("apiVersion", "kind", "metadata", "type", "data", "spec")
 
 AGENT_NAME = "agent-name"
 """Stands for the name that W&B gives an agent when it registers."""
@@ -32,21 +31,24 @@ def main(arguments: Sequence[str], world: World) -> int:
         Flags(config=flags.config), world.environ, home=world.home, need=Need.FILE if flags.config else Need.NOTHING
     )
     item = items.read(flags.item)
-    spec = specs.parse(item.run_spec)
-    refusals.check(spec, secure_mode=settings.secure_mode)
-    if spec.resource not in BUILT:
-        listed = " and ".join(f"`{resource}`" for resource in BUILT)
-        raise RefusedError(
-            f"The resource `{spec.resource}` is not built in this agent.",
-            resolution=f"Use a queue of resource {listed}.",
-        )
-    run_id = spec.run_id or items.stable_run_id(item.id)
-    key = settings.api_key.reveal() or "********"
-    plan = manifest.plan(item, spec, run_id, _context(settings), api_key=key)
+    try:
+        spec, plan = _plan(item, settings)
+    except ItemError as error:
+        raise items.as_problem(error, flags.item) from error
     for warning in (*settings.warnings, *(f"warning: {text}" for text in plan.warnings)):
         world.stderr.write(f"{warning}\n")
-    world.stdout.write(_write(rendering.mask(plan).objects, flags.output))
+    secrets = [secret for secret in (settings.api_key.reveal(), spec.api_key) if secret]
+    world.stdout.write(_write(rendering.mask(plan), flags.output, secrets))
     return 0
+
+
+def _plan(item: QueueItem, settings: Settings) -> tuple[specs.RunSpec, Plan]:
+    """What the agent does with an item before it claims it."""
+    spec = specs.parse(item.run_spec)
+    refusals.check(spec, secure_mode=settings.secure_mode)
+    run_id = spec.run_id or items.stable_run_id(item.id)
+    key = settings.api_key.reveal() or rendering.MASK
+    return spec, manifest.plan(item, spec, run_id, _context(settings), api_key=key)
 
 
 def parser() -> Parser:
@@ -75,9 +77,19 @@ def _context(settings: Settings) -> LaunchContext:
     )
 
 
-def _write(objects: Sequence[object], output: str) -> str:
+def _write(objects: Sequence[Manifest], output: str, secrets: Sequence[str]) -> str:
+    plain = [_in_order(body) for body in json.loads(json.dumps(objects))]
     if output == "json":
-        return json.dumps(objects, indent=2) + "\n"
-    import yaml
+        text = json.dumps(plain, indent=2, ensure_ascii=False) + "\n"
+    else:
+        import yaml
 
-    return str(yaml.safe_dump_all(objects, sort_keys=False, explicit_start=True, width=120))
+        text = yaml.safe_dump_all(plain, sort_keys=False, explicit_start=True, width=120, allow_unicode=True)
+    for secret in secrets:
+        text = text.replace(secret, rendering.MASK)  # also where a submitter wrote it out
+    return text
+
+
+def _in_order(body: Manifest) -> Manifest:
+    """The keys as people write them; what is not among ``FIRST`` follows."""
+    return {key: body[key] for key in (*FIRST, *body) if key in body}

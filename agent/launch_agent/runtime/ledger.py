@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,6 +12,8 @@ from launch_agent.adapters.kubernetes.client import Client
 from launch_agent.core import ledger_format
 from launch_agent.core.models import Record
 from launch_agent.errors import KubernetesConflict, KubernetesMissing, LedgerError
+
+log = logging.getLogger(__name__)
 
 LABEL = "launch-agent/record"
 INSTALLATION_LABEL = "launch-agent/installation"
@@ -73,7 +76,12 @@ class ConfigMapLedger:
         """Replace the record's JSON text; the run spec does not change."""
         head, _ = ledger_format.encode(record)
         patch = {"data": {"record.json": head}}
-        self._client.patch("v1", "ConfigMap", self._namespace, _name(record.item_id), patch)
+        try:
+            self._client.patch("v1", "ConfigMap", self._namespace, _name(record.item_id), patch)
+        except KubernetesMissing:
+            log.warning(
+                "the record of item %s was deleted by somebody else; it is followed all the same", record.item_id
+            )
 
     def delete(self, item_id: str) -> None:
         """Delete the ConfigMap."""

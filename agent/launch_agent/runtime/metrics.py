@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 PREFIX = "launch_agent"
@@ -12,7 +14,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        options = {"registry": self.registry, "namespace": PREFIX}
+        options: dict[str, Any] = {"registry": self.registry, "namespace": PREFIX}
         self.items = Gauge("items", "Items that the agent holds, by state.", ["state"], **options)
         self.slots = Gauge("slots", "Places for running items (max_jobs); -1 is unlimited.", **options)
         self.popped = Counter("items_popped", "Items taken from queues.", ["queue"], **options)

@@ -19,11 +19,9 @@ from launch_agent.core.lifecycle import Action, Event, Tracked
 from launch_agent.core.models import JobState, ObjectRef, Observation, Plan, Record, Resource, Stage
 from launch_agent.errors import (
     ItemError,
-    KubernetesDenied,
     KubernetesError,
     KubernetesUnavailable,
     LaunchAgentError,
-    LedgerError,
     WandbError,
     WandbRejected,
 )
@@ -100,22 +98,23 @@ class Performer:
             event = self._perform(task)
         except KubernetesUnavailable as error:
             self._defer(task, error)
-            return
         except (LaunchAgentError, OSError) as error:
-            event = self._read_failure(task, error)
-            if event is None:
-                self._defer(task, error)
-                return
+            self._fall(task, error)
         except Exception as error:  # an error of ours must not lose the item
             log.exception("item %s: %s failed unexpectedly", task.record.item_id, type(task.action).__name__)
-            event = self._read_failure(task, error)
-            if event is None:
-                self._defer(task, error)
-                return
-        if event is not _NOTHING:
+            self._fall(task, error)
+        else:
+            if event is not None:
+                self._inbox.put(Happened(task.record.item_id, event))
+
+    def _fall(self, task: Task, error: Exception) -> None:
+        event = self._read_failure(task, error)
+        if event is None:
+            self._defer(task, error)
+        else:
             self._inbox.put(Happened(task.record.item_id, event))
 
-    def _perform(self, task: Task) -> Event | _Nothing:
+    def _perform(self, task: Task) -> Event | None:
         record = task.record
         match task.action:
             case lifecycle.WriteRecord():
@@ -124,7 +123,7 @@ class Performer:
                 return lifecycle.RecordWritten()
             case lifecycle.UpdateRecord():
                 self._ledger.update(record)
-                return _NOTHING
+                return None
             case lifecycle.DeleteRecord():
                 self._ledger.delete(record.item_id)
                 return lifecycle.RecordDeleted()
@@ -170,10 +169,6 @@ class Performer:
             case lifecycle.Delete() | lifecycle.Release() if isinstance(error, KubernetesError):
                 log.error("item %s: its object stays behind: %s", task.record.item_id, text)
                 return lifecycle.Released()
-            case lifecycle.UpdateRecord() | lifecycle.DeleteRecord() if isinstance(
-                error, LedgerError | KubernetesDenied
-            ):
-                return None
         return None
 
     def _defer(self, task: Task, error: Exception) -> None:
@@ -182,13 +177,6 @@ class Performer:
             return
         after = getattr(error, "retry_after", None)
         self._inbox.put(Deferred(task.record.item_id, task.action, task.attempt + 1, str(error), after))
-
-
-class _Nothing:
-    """No event follows."""
-
-
-_NOTHING = _Nothing()
 
 
 def _operation(record: Record, action: Action) -> Operation | None:

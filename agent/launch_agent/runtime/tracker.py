@@ -14,7 +14,7 @@ from typing import Protocol
 
 from launch_agent.core import lifecycle, retry
 from launch_agent.core.lifecycle import Action, Event, Limits, Tracked
-from launch_agent.core.models import Plan, Record, Resource, Step
+from launch_agent.core.models import Plan, Record, Resource, Stage, Step
 from launch_agent.runtime.inbox import Claim, Deferred, Found, Happened, Inbox, Message, Polled, Stopping
 from launch_agent.runtime.metrics import Metrics
 from launch_agent.targets.base import Notice, Target
@@ -267,7 +267,7 @@ class Tracker:
         if claim.plan is not None:
             self._plans[record.item_id] = claim.plan
             for warning in claim.plan.warnings:
-                self._hands.perform(self._items[record.item_id], lifecycle.Warn(warning, lifecycle.Stage.AGENT), None)
+                self._hands.perform(self._items[record.item_id], lifecycle.Warn(warning, Stage.AGENT), None)
         self._apply(record.item_id, lifecycle.Popped())
 
     def _ask_for_more(self) -> None:

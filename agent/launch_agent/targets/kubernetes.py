@@ -88,6 +88,7 @@ class KubernetesTarget:
 
     def create(self, plan: Plan, item_id: str) -> ObjectRef:
         """Create the Job, or find the one made before; its Secrets are handed to it, so that they go with it."""
+        made: Manifest
         try:
             made = self._client.create(plan.workload)
         except KubernetesConflict:
