@@ -229,3 +229,53 @@ def test_the_agents_account_may_do_what_it_needs_and_no_more(site: Site) -> None
     assert [what for what in OWN if not may(what, site.agent)] == []
     assert [what for what in OWN if may(what, "default")] == []
     assert [what for what in [*ALLOWED, *OWN] if may(what, site.home)] == []
+
+
+UPGRADES = [("helm3", "helm3"), ("helm3", "helm4"), ("helm4", "helm4")]
+FLAGS = [[], ["--reuse-values"], ["--reset-then-reuse-values"]]
+
+
+@pytest.mark.parametrize("flags", FLAGS, ids=lambda flags: " ".join(flags) or "values file")
+def test_a_release_of_wandbs_shape_is_upgraded_in_place(site: Site, flags: list[str]) -> None:
+    installers = [first for first, second in UPGRADES if second == site.helm.name]
+    for installer in installers:
+        release, agent = f"{site.release}-{installer}", f"{site.agent}-{installer}"
+        old = Site(site.helm, release, site.home, agent)
+        old.run("kubectl", "create", "namespace", agent)
+        given = [
+            "--values",
+            str(SEEDS),
+            "--set",
+            f"namespace={agent}",
+            "--set",
+            f"additionalTargetNamespaces={{{site.home}}}",
+        ]
+        where = ["--namespace", site.home]
+        shape = str(ROOT / "tests" / "chart" / "upstream-shape")
+        old.run(str(site.helm.with_name(installer)), "install", release, shape, *where, *given)
+        kept = {kind: old.get(kind, name, agent)["metadata"]["uid"] for kind, name in in_place(release).items()}
+        old.run(str(site.helm), "upgrade", release, str(CHART), *where, *(flags or given))
+        assert {kind: old.get(kind, name, agent)["metadata"]["uid"] for kind, name in in_place(release).items()} == kept
+        assert old.exists("rolebinding", f"wandb-launch-job-creator-binding-{release}", site.home)
+        assert not old.exists("clusterrole", f"wandb-job-creator-{release}")
+        assert not old.exists("poddisruptionbudget", f"launch-agent-{release}", site.home)
+        names = [one["name"] for one in containers(old)[0]["env"]]
+        assert {"WANDB_API_KEY", "WANDB_BASE_URL", "WANDB_RELEASE_NAME", "POD_NAME"} <= set(names)
+        old.run(str(site.helm), "uninstall", release, *where)
+
+
+def in_place(release: str) -> dict[str, str]:
+    """What an upgrade must keep, by kind: another uid is another object."""
+    return {
+        "deployment": f"launch-agent-{release}",
+        "secret": f"wandb-api-key-{release}",
+        "configmap": f"wandb-launch-configmap-{release}",
+        "serviceaccount": f"wandb-launch-serviceaccount-{release}",
+        "role": f"wandb-launch-agent-{release}",
+        "rolebinding": f"wandb-launch-role-binding-{release}",
+    }
+
+
+def containers(site: Site) -> list[Manifest]:
+    deployment = site.get("deployment", f"launch-agent-{site.release}", site.agent)
+    return list(deployment["spec"]["template"]["spec"]["containers"])
