@@ -18,6 +18,7 @@ class Limits:
     aliases: int = 200
     document_characters: int = 400_000
     document_tokens: int = 60_000
+    selections: int = 400
     depth: int = 20
     body_bytes: int = 32 * 2**20
     upload_bytes: int = 5 * 2**30

@@ -12,8 +12,6 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from tests.server.documents import DOCUMENTS
-from tests.support.waiting import wait_until
 
 from launch_server.api.engine import Engine
 from launch_server.cli.serve import bind
@@ -21,6 +19,8 @@ from launch_server.settings import Settings
 from launch_server.store import bootstrap
 from launch_server.store.adapter import Database
 from launch_server.web.app import make_app
+from tests.server.documents import DOCUMENTS
+from tests.support.waiting import wait_until
 
 KEY = "k" * 40
 PROJECT = "model-registry"
@@ -86,7 +86,7 @@ class Server:
     def push(self, queue: str = "q", priority: int | None = None, **spec: Any) -> str:
         whole = {"entity": "local", "project": "demo", "docker": {"docker_image": "busybox"}} | spec
         operation = "pushToRunQueueByName" if priority is None else "pushToRunQueueByName with priority"
-        more = {} if priority is None else {"priority": priority}
+        more: dict[str, Any] = {} if priority is None else {"priority": priority}
         pushed = self.ask(
             operation, entityName="local", projectName=PROJECT, queueName=queue, runSpec=json.dumps(whole), **more
         )

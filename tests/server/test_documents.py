@@ -2,10 +2,10 @@
 
 import pytest
 from graphql import build_schema, parse, validate
-from tests.server.conftest import Server
-from tests.server.documents import DOCUMENTS
 
 from launch_server.sdl import read_sdl
+from tests.server.conftest import Server
+from tests.server.documents import DOCUMENTS
 
 SCHEMA = build_schema(read_sdl())
 

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+
 from tests.server.conftest import KEY, PROJECT, Clock, Server
 
 PREEMPTED = "the run was preempted: exit code 1"

@@ -23,7 +23,7 @@ from graphql import (
 
 from launch_server import tracking
 from launch_server.api.context import Context
-from launch_server.api.limits import check_document
+from launch_server.api.limits import check_document, check_size
 from launch_server.api.schema import build_schema
 from launch_server.errors import LaunchServerError, TooLargeError, UnauthenticatedError
 from launch_server.log import log
@@ -189,6 +189,7 @@ class Engine:
             return _Prepared(None, (GraphQLError(text),))
         try:
             document = parse(Source(query), no_location=True, max_tokens=limits.document_tokens)
+            check_size(document, limits)
             errors = validate(self._schema, document, max_errors=_MOST_ERRORS)
             if not errors:
                 check_document(document, limits)

@@ -2,6 +2,7 @@
 
 from graphql import (
     DocumentNode,
+    ExecutableDefinitionNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
@@ -12,6 +13,26 @@ from graphql import (
 
 from launch_server.errors import TooLargeError
 from launch_server.settings import Limits
+
+
+def check_size(document: DocumentNode, limits: Limits) -> None:
+    """Refuse a document, not validated yet, whose validation would take long: it compares all fields of one place.
+
+    Raises:
+        TooLargeError: some place has more selections than the limits allow.
+
+    """
+    waiting = [node.selection_set for node in document.definitions if isinstance(node, ExecutableDefinitionNode)]
+    while waiting:
+        selections = waiting.pop().selections
+        if len(selections) > limits.selections:
+            text = (
+                f"the document asks for {len(selections)} fields in one place; at most {limits.selections} are allowed"
+            )
+            raise TooLargeError(text)
+        for node in selections:
+            if isinstance(node, FieldNode | InlineFragmentNode) and node.selection_set is not None:
+                waiting.append(node.selection_set)
 
 
 def check_document(document: DocumentNode, limits: Limits) -> None:

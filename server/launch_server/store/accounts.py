@@ -36,10 +36,11 @@ def list_entities(connection: Connection) -> list[Row[Any]]:
 
 
 def ensure_entity(connection: Connection, name: str, now: float) -> bool:
-    """Make the entity unless it is there. Returns whether it was made."""
+    """Make the entity, with the project that queues live in, unless it is there. Returns whether it was made."""
     if find_entity(connection, name) is not None:
         return False
     connection.execute(insert(entities).values(name=name, is_team=True, created_at=now))
+    connection.execute(insert(projects).values(entity=name, name=LAUNCH_PROJECT, created_at=now))
     return True
 
 

@@ -55,8 +55,8 @@ def change_item(connection: Connection, item_id: int, values: dict[str, Any]) ->
 
 @lru_cache(maxsize=64)
 def _change_of(columns: tuple[str, ...]) -> Update:
-    changes = {name: bindparam(f"new_{name}") for name in columns}
-    return update(items).where(items.c.id == bindparam("item")).values(**changes)
+    changes: dict[str, Any] = {name: bindparam(f"new_{name}") for name in columns}
+    return update(items).where(items.c.id == bindparam("item")).values(changes)
 
 
 def delete_item(connection: Connection, item_id: int) -> None:
