@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
     if is_process:
         sys.excepthook = Unexpected(arguments, world)
     try:
-        return _dispatch(arguments, world)
+        return _perform(arguments, world)
     except LaunchAgentError as error:
         world.stderr.write(explain(error))
         return error.exit_code
@@ -91,6 +91,13 @@ class Unexpected:
 def count_verbose(arguments: Sequence[str]) -> int:
     """How often -v was given, for errors that come before flags are read."""
     return sum(len(one) - 1 if re.fullmatch("-v+", one) else one == "--verbose" for one in arguments)
+
+
+def _perform(arguments: list[str], world: World) -> int:
+    """One command, its output written to the last byte, so that a reader that left is noticed here."""
+    code = _dispatch(arguments, world)
+    world.stdout.flush()
+    return code
 
 
 def _dispatch(arguments: list[str], world: World) -> int:

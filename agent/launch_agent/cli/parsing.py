@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -62,6 +62,23 @@ def add_common(parser: Parser) -> None:
     parser.add_argument(
         "-v", "--verbose", action="count", default=0, help="say more; twice: everything, and tracebacks"
     )
+
+
+def add_output(parser: Parser, *words: str, help_text: str) -> None:
+    """``--output``, the first word being the default."""
+    parser.add_argument("--output", metavar="|".join(words), type=one_of(*words), default=words[0], help=help_text)
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """A reader of a flag's value that accepts some words."""
+
+    def read(text: str) -> str:
+        if text in words:
+            return text
+        allowed = ", ".join(f"`{word}`" for word in words)
+        raise argparse.ArgumentTypeError(f"found {show(text)}; allowed are {allowed}")
+
+    return read
 
 
 def read_limit(text: str) -> int:

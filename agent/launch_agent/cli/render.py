@@ -8,7 +8,7 @@ from pathlib import Path
 
 from launch_agent.cli import items
 from launch_agent.cli.entry import World
-from launch_agent.cli.parsing import Parser, add_common
+from launch_agent.cli.parsing import Parser, add_common, add_output
 from launch_agent.core import manifest, refusals, rendering
 from launch_agent.core import spec as specs
 from launch_agent.core.models import LaunchContext, Manifest, Plan, QueueItem
@@ -61,7 +61,7 @@ def parser() -> Parser:
     )
     add_common(result)
     result.add_argument("--item", metavar="FILE", type=Path, required=True, help="the item, as JSON")
-    result.add_argument("--output", choices=("yaml", "json"), default="yaml", help="YAML documents, or one JSON list")
+    add_output(result, "yaml", "json", help_text="YAML documents, or one JSON list")
     return result
 
 

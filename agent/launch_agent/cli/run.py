@@ -9,7 +9,7 @@ from pathlib import Path
 
 from launch_agent.cli import logs
 from launch_agent.cli.entry import World
-from launch_agent.cli.parsing import Parser, add_common, read_limit
+from launch_agent.cli.parsing import Parser, add_common, one_of, read_limit
 from launch_agent.errors import UsageError
 from launch_agent.settings import Flags, load
 
@@ -64,7 +64,11 @@ def parser() -> Parser:
         "-l", "--log-file", metavar="FILE", help="write the log there instead of to stderr; `-` is stdout"
     )
     result.add_argument(
-        "--log-format", choices=("text", "json"), default="text", help="lines for people (text) or for machines (json)"
+        "--log-format",
+        type=one_of("text", "json"),
+        metavar="text|json",
+        default="text",
+        help="lines for people (text) or for machines (json)",
     )
     result.add_argument(
         "--kubeconfig",

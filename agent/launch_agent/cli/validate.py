@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from launch_agent.cli.entry import World
-from launch_agent.cli.parsing import Parser, add_common
+from launch_agent.cli.parsing import Parser, add_common, add_output
 from launch_agent.settings import ConfigProblems, Flags, Need, Settings, load
 
 
@@ -38,7 +38,7 @@ def parser() -> Parser:
         description="Judge a configuration without contacting anything. Exit code 0: usable, 2: not.",
     )
     add_common(result)
-    result.add_argument("--output", choices=("text", "json"), default="text", help="for people or for machines")
+    add_output(result, "text", "json", help_text="for people or for machines")
     return result
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from launch_agent import __version__
 from launch_agent.cli.entry import World
-from launch_agent.cli.parsing import Parser
+from launch_agent.cli.parsing import Parser, add_output
 
 
 def main(arguments: Sequence[str], world: World) -> int:
@@ -26,5 +26,5 @@ def parser() -> Parser:
     """The flags."""
     result = Parser("launch-agent version", description="Print the version.")
     result.add_argument("-v", "--verbose", action="count", default=0, help="accepted like everywhere")
-    result.add_argument("--output", choices=("text", "json"), default="text", help="for people or for machines")
+    add_output(result, "text", "json", help_text="for people or for machines")
     return result

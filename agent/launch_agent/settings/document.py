@@ -201,11 +201,10 @@ class _Builder:
         """The pairs that ``<<`` brings in; the map's own keys win."""
         nodes = node.value if isinstance(node, yaml.SequenceNode) else [node]
         for one in nodes:
-            value = self.value(one, path) if isinstance(one, yaml.MappingNode) else None
-            if not isinstance(value, dict):
+            if not isinstance(one, yaml.MappingNode):
                 self._report(_place(node), path, "`<<` needs a map, or a list of maps", "name an anchor: `<<: *name`")
                 return
-            yield from value.items()
+            yield from (self.value(one, path) or {}).items()
 
     def _scalar(self, node: yaml.ScalarNode, path: KeyPath) -> Any:
         name = node.tag.removeprefix(_PREFIX)
