@@ -1,202 +1,380 @@
-"""Why a pod waits or failed, for a person. Chains of small checks; the first that knows answers.
-
-Sources: Pod API (status.conditions, containerStatuses, reason), kubelet's waiting reasons, Job API (condition reasons).
-"""
+"""Why a workload waits or failed, from what Kubernetes says of its pods and its Job."""
 
 from __future__ import annotations
 
-import signal
+import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
-from launch_agent.core import status
+from launch_agent.core import signals, status
 from launch_agent.core.models import Diagnosis, Manifest
 
-PULL_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "ImageInspectError", "RegistryUnavailable"})
-HOPELESS_PULLS = frozenset({"InvalidImageName", "ErrImageNeverPull"})
-CONFIG_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError"})
-OUT_OF_MEMORY = "OOMKilled"
+DETAIL_LIMIT = 1000
+"""Characters of Kubernetes' own words that are passed on."""
 
-ContainerStatus = Mapping[str, Any]
+
+class Category(StrEnum):
+    """The stable identifiers of diagnoses: a public contract, seen in metrics and documentation."""
+
+    IMAGE_PULL = "ImagePull"
+    IMAGE_NAME = "ImageName"
+    CONFIG_MISSING = "ConfigMissing"
+    CONTAINER_START = "ContainerStart"
+    CRASH_LOOP = "CrashLoop"
+    UNSCHEDULABLE = "Unschedulable"
+    SUSPENDED = "Suspended"
+    OUT_OF_MEMORY = "OutOfMemory"
+    EXIT_CODE = "ExitCode"
+    EVICTED = "Evicted"
+    DISRUPTED = "Disrupted"
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
+    BACKOFF_LIMIT = "BackoffLimitExceeded"
+    FAILURE_POLICY = "PodFailurePolicy"
+    ADMISSION = "Admission"
+    UNKNOWN = "Unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A diagnosis and the container whose log belongs to it; empty where none of them wrote one."""
+
+    diagnosis: Diagnosis
+    container: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Container:
+    """One container of a pod: what the pod wants of it and what the kubelet says of it."""
+
+    name: str
+    image: str
+    is_init: bool
+    state: Mapping[str, Any]
+    last_state: Mapping[str, Any]
+
+    @property
+    def label(self) -> str:
+        kind = "init container" if self.is_init else "container"
+        return f"{kind} {self.name} (image {self.image or 'unknown'})"
 
 
 def from_pod(pod: Manifest, *, image_pull_grace: float) -> Diagnosis | None:
-    """What is wrong with a pod, or None. Waiting troubles carry the grace in seconds after which they are fatal."""
-    return (
-        _evicted(pod)
-        or _disrupted(pod)
-        or _terminated(pod)
-        or _waiting(pod, image_pull_grace)
-        or _unschedulable(pod)
-        or _rejected(pod)
+    """Why this pod waits or failed; None if nothing is wrong with it.
+
+    ``image_pull_grace`` is how many seconds a pod may wait for an image, a Secret or a ConfigMap.
+    """
+    finding = examine(pod, image_pull_grace)
+    return finding.diagnosis if finding else None
+
+
+def examine(pod: Manifest, grace: float) -> Finding | None:
+    """As `from_pod`, with the container that it is about."""
+    if (taken := _examine_removal(pod)) is not None:
+        return taken
+    containers = list(_containers(pod))
+    for container in containers:
+        if (found := _examine_container(container, grace)) is not None:
+            return found
+    return _examine_scheduling(pod) or _examine_phase(pod)
+
+
+# ── the pod as a whole ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _examine_removal(pod: Manifest) -> Finding | None:
+    """Taken away by the cluster: that goes before whatever its containers ended with."""
+    state = pod.get("status") or {}
+    first = next(iter(_containers(pod)), None)
+    container = first.name if first else ""
+    name = pod["metadata"].get("name", "")
+    if state.get("reason") == "Evicted":
+        return Finding(
+            Diagnosis(
+                Category.EVICTED,
+                f"The pod {name} was evicted from its node.",
+                _clip(state.get("message")),
+                "Raise the requests for what ran out (memory, ephemeral-storage), so that a node with enough is taken.",
+            ),
+            container,
+        )
+    if (condition := status.disruption_of(pod)) is not None:
+        what, cure = _DISRUPTIONS[condition["reason"]]
+        return Finding(
+            Diagnosis(Category.DISRUPTED, f"The pod {name} {what}.", _clip(condition.get("message")), cure), container
+        )
+    if state.get("reason") == "DeadlineExceeded":
+        return Finding(
+            Diagnosis(
+                Category.DEADLINE_EXCEEDED,
+                f"The pod {name} ran longer than its activeDeadlineSeconds.",
+                _clip(state.get("message")),
+                "Raise activeDeadlineSeconds in the queue's config, or make the job shorter.",
+            ),
+            container,
+        )
+    return None
+
+
+_DISRUPTIONS: Mapping[str, tuple[str, str]] = {
+    "PreemptionByScheduler": (
+        "was preempted by one of higher priority",
+        "Launch it again, or give the queue a higher priorityClassName.",
+    ),
+    "EvictionByEvictionAPI": ("was evicted, as in a drain of its node", "Launch it again."),
+    "DeletionByTaintManager": (
+        "was removed because of a taint on its node",
+        "Launch it again, or add a toleration for the taint to the queue's config.",
+    ),
+    "DeletionByPodGC": ("was removed because its node is gone", "Launch it again."),
+    "TerminationByKubelet": (
+        "was ended by its node, which shut down or ran short of something",
+        "Launch it again; if it happens again, raise the job's requests.",
+    ),
+}
+
+
+def _examine_scheduling(pod: Manifest) -> Finding | None:
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    for entry in conditions:
+        if entry.get("type") != "PodScheduled" or entry.get("status") != "False":
+            continue
+        name = pod["metadata"].get("name", "")
+        if entry.get("reason") == "SchedulingGated":
+            return Finding(
+                Diagnosis(
+                    Category.SUSPENDED,
+                    f"The pod {name} waits behind a scheduling gate.",
+                    _clip(entry.get("message")),
+                    "Whoever set the gate (a quota system, for example) has to open it.",
+                )
+            )
+        return Finding(
+            Diagnosis(
+                Category.UNSCHEDULABLE,
+                f"No node can take the pod {name}.",
+                _clip(entry.get("message")),
+                "It waits until one can. Check its requests, node selector and tolerations, or add nodes.",
+            )
+        )
+    return None
+
+
+def _examine_phase(pod: Manifest) -> Finding | None:
+    """Failed without a word about any container: turned down by its node, or lost with it."""
+    state = pod.get("status") or {}
+    if state.get("phase") != "Failed":
+        return None
+    reason = state.get("reason") or "no reason given"
+    return Finding(
+        Diagnosis(
+            Category.ADMISSION if state.get("reason") else Category.UNKNOWN,
+            f"The pod {pod['metadata'].get('name', '')} failed before its containers ran ({reason}).",
+            _clip(state.get("message")),
+            "Launch it again; if it happens again, look at the node and at the pod's requests.",
+        )
     )
+
+
+# ── one container ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _containers(pod: Manifest) -> Iterator[_Container]:
+    """Init containers, then the others, in the pod's order; Kubernetes sorts their states by name."""
+    spec = pod.get("spec") or {}
+    state = pod.get("status") or {}
+    for field, states, is_init in (
+        ("initContainers", "initContainerStatuses", True),
+        ("containers", "containerStatuses", False),
+    ):
+        known = {entry["name"]: entry for entry in state.get(states) or ()}
+        wanted = spec.get(field) or known.values()
+        for entry in wanted:
+            seen = known.get(entry["name"]) or {}
+            image = entry.get("image") or seen.get("image") or ""
+            yield _Container(entry["name"], image, is_init, seen.get("state") or {}, seen.get("lastState") or {})
+
+
+def _examine_container(container: _Container, grace: float) -> Finding | None:
+    if waiting := container.state.get("waiting"):
+        return _examine_waiting(container, waiting, grace)
+    if terminated := container.state.get("terminated"):
+        return _examine_end(container, terminated)
+    return None
+
+
+def _examine_waiting(container: _Container, waiting: Mapping[str, Any], grace: float) -> Finding | None:
+    reason = waiting.get("reason") or ""
+    message = _clip(waiting.get("message"))
+    if reason == "CrashLoopBackOff":
+        return _examine_crashes(container)
+    if reason == "CreateContainerConfigError" and "runAsNonRoot" in message:
+        reason = "CreateContainerError"
+    rule = _WAITING.get(reason)
+    if rule is None:
+        return None
+    if rule.category == Category.IMAGE_PULL:
+        message = _strip_backoff(message)
+    diagnosis = Diagnosis(
+        rule.category,
+        f"The {container.label} {rule.what}.",
+        message,
+        rule.cure,
+        fails_after=0.0 if rule.is_final else grace,
+    )
+    return Finding(diagnosis)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    category: Category
+    what: str
+    cure: str
+    is_final: bool = False
+
+
+_PULL_CURE = (
+    "Check the image's name and tag, that the registry can be reached from the nodes, and the imagePullSecrets of the "
+    "queue's config."
+)
+_PULL = _Rule(Category.IMAGE_PULL, "can not start: its image can not be pulled", _PULL_CURE)
+_START = _Rule(
+    Category.CONTAINER_START,
+    "can not be created",
+    "Check its command, its volume mounts and its securityContext; an image that runs as root needs a USER.",
+)
+
+_WAITING: Mapping[str, _Rule] = {
+    "ErrImagePull": _PULL,
+    "ImagePullBackOff": _PULL,
+    "RegistryUnavailable": _PULL,
+    "SignatureValidationFailed": _PULL,
+    "ImageInspectError": _PULL,
+    "InvalidImageName": _Rule(
+        Category.IMAGE_NAME,
+        "can not start: its image's name is not valid",
+        "Correct the image's name in the item or in the queue's config.",
+        is_final=True,
+    ),
+    "ErrImageNeverPull": _Rule(
+        Category.IMAGE_PULL,
+        "can not start: its image is not on the node and its imagePullPolicy is Never",
+        "Use the imagePullPolicy IfNotPresent, or load the image onto the node.",
+        is_final=True,
+    ),
+    "CreateContainerConfigError": _Rule(
+        Category.CONFIG_MISSING,
+        "can not start: a Secret or ConfigMap that it needs is not there",
+        "Create it in the job's namespace, or correct its name in the queue's config. The Secret of the API key is "
+        "made by the chart in the namespaces of additionalTargetNamespaces.",
+    ),
+    "CreateContainerError": _START,
+    "RunContainerError": _START,
+    "PreStartHookError": _START,
+    "PostStartHookError": _START,
+}
+
+
+def _strip_backoff(message: str) -> str:
+    """The registry's answer without the kubelet's frame, which changes from one attempt to the next."""
+    inner = re.sub(r'^Back-off pulling image "[^"]*"(: )?', "", message)
+    return re.sub(r"^(ErrImagePull|ImagePullBackOff): ", "", inner)
+
+
+def _examine_crashes(container: _Container) -> Finding | None:
+    """It ended badly, was started again, and waits for the next attempt."""
+    last = container.last_state.get("terminated") or {}
+    if last.get("reason") == "OOMKilled":
+        return _examine_end(container, last)
+    code = last.get("exitCode")
+    how = f", last with {signals.describe(code)}" if isinstance(code, int) else ""
+    diagnosis = Diagnosis(
+        Category.CRASH_LOOP,
+        f"The {container.label} ends again and again{how}.",
+        _clip(last.get("message")),
+        "Its last log lines say why. It is started again until the Job's backoffLimit is reached.",
+    )
+    return Finding(diagnosis, container.name)
+
+
+def _examine_end(container: _Container, terminated: Mapping[str, Any]) -> Finding | None:
+    code = terminated.get("exitCode", 0)
+    reason = terminated.get("reason")
+    detail = _clip(terminated.get("message"))
+    if reason == "OOMKilled":
+        diagnosis = Diagnosis(
+            Category.OUT_OF_MEMORY,
+            f"The {container.label} used more memory than its limit and was killed.",
+            detail,
+            "Raise resources.limits.memory in the queue's config, or use less memory (a smaller batch, for example).",
+        )
+    elif reason in {"StartError", "ContainerCannotRun"}:
+        diagnosis = Diagnosis(
+            Category.CONTAINER_START,
+            f"The {container.label} could not be started.",
+            detail,
+            "Check that its command is in the image, is spelled as there, and can be executed.",
+        )
+    elif code != 0:
+        what = f"The {container.label} ended with {signals.describe(code)}."
+        diagnosis = Diagnosis(Category.EXIT_CODE, what, detail, signals.advise(code))
+    else:
+        return None
+    return Finding(diagnosis, container.name)
+
+
+# ── the Job ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def from_job(job: Manifest) -> Diagnosis | None:
-    """What a Job's own conditions say of its failure."""
-    failed = status.conditions(job).get("Failed") or status.conditions(job).get("FailureTarget")
+    """Why the Job failed or waits, by its conditions; None if it does neither."""
+    conditions = status.true_conditions(job)
+    name = job["metadata"].get("name", "")
+    failed = next((conditions[kind] for kind in status.FAILED if kind in conditions), None)
     if failed is None:
-        return None
-    reason, message = str(failed.get("reason") or ""), str(failed.get("message") or "")
-    if reason == "DeadlineExceeded":
+        if any(kind in conditions for kind in status.SUCCEEDED) or not status.is_suspended(job):
+            return None
         return Diagnosis(
-            "DeadlineExceeded",
-            "The Job ran for longer than its activeDeadlineSeconds and was ended.",
-            resolution="Raise spec.activeDeadlineSeconds in the queue's configuration, or make the job shorter.",
+            Category.SUSPENDED,
+            f"The Job {name} is suspended.",
+            _clip((conditions.get("Suspended") or {}).get("message")),
+            "It waits until its queueing system (or whoever suspended it) lets it start.",
         )
-    return Diagnosis(reason or "Failed", "The Job failed.", detail=message)
-
-
-def failed_container(pod: Manifest) -> str:
-    """The container whose last lines tell most: the one that failed, else the first."""
-    for one in _containers(pod):
-        ended = (one.get("state") or {}).get("terminated") or (one.get("lastState") or {}).get("terminated")
-        if ended and ended.get("exitCode"):
-            return str(one.get("name", ""))
-    containers = (pod.get("spec") or {}).get("containers") or ()
-    return str(containers[0].get("name", "")) if containers else ""
-
-
-def _containers(pod: Manifest) -> Iterator[ContainerStatus]:
-    """Init containers first: while one of them waits, the others do too."""
-    body = pod.get("status") or {}
-    yield from body.get("initContainerStatuses") or ()
-    yield from body.get("containerStatuses") or ()
-
-
-def _evicted(pod: Manifest) -> Diagnosis | None:
-    body = pod.get("status") or {}
-    if body.get("reason") != "Evicted":
-        return None
-    return Diagnosis(
-        "Evicted",
-        "The node evicted the pod.",
-        detail=str(body.get("message") or ""),
-        resolution="Ask for the memory and ephemeral storage that the job needs (resources.requests), or launch again.",
+    category, what, cure = _REASONS.get(
+        failed.get("reason") or "", (Category.UNKNOWN, "failed", "Look at the Job's events and pods.")
     )
+    return Diagnosis(category, f"The Job {name} {what}.", _clip(failed.get("message")), cure)
 
 
-def _disrupted(pod: Manifest) -> Diagnosis | None:
-    condition = status.conditions(pod).get("DisruptionTarget")
-    if condition is None:
-        return None
-    return Diagnosis(
-        "Preempted",
-        f"The cluster took the pod away ({condition.get('reason') or 'DisruptionTarget'}).",
-        detail=str(condition.get("message") or ""),
-        resolution="Launch it again; a higher priority class keeps it from being preempted.",
-    )
+_REASONS: Mapping[str, tuple[Category, str, str]] = {
+    "DeadlineExceeded": (
+        Category.DEADLINE_EXCEEDED,
+        "ran longer than its activeDeadlineSeconds",
+        "Raise activeDeadlineSeconds in the queue's config, or make the job shorter.",
+    ),
+    "BackoffLimitExceeded": (
+        Category.BACKOFF_LIMIT,
+        "failed as often as its backoffLimit allows",
+        "Its pods' last log lines say why.",
+    ),
+    "PodFailurePolicy": (
+        Category.FAILURE_POLICY,
+        "was ended by a rule of its podFailurePolicy",
+        "Its pods' last log lines say why; the rule is in the queue's config.",
+    ),
+    "MaxFailedIndexesExceeded": (
+        Category.BACKOFF_LIMIT,
+        "has more failed indexes than its maxFailedIndexes allows",
+        "Its pods' last log lines say why.",
+    ),
+    "FailedIndexes": (Category.BACKOFF_LIMIT, "has failed indexes", "Its pods' last log lines say why."),
+}
 
 
-def _terminated(pod: Manifest) -> Diagnosis | None:
-    for one in _containers(pod):
-        ended = (one.get("state") or {}).get("terminated")
-        if ended and (ended.get("exitCode") or ended.get("reason") == OUT_OF_MEMORY):
-            return _from_exit(one, ended)
-    return None
-
-
-def _from_exit(container: ContainerStatus, ended: Mapping[str, Any]) -> Diagnosis:
-    name, code = container.get("name"), int(ended.get("exitCode") or 0)
-    message = str(ended.get("message") or "").strip()
-    if ended.get("reason") == OUT_OF_MEMORY:
-        return Diagnosis(
-            "OutOfMemory",
-            f"The container {name} used more memory than its limit and was killed (exit code {code}).",
-            detail=message,
-            resolution="Raise resources.limits.memory in the queue's configuration, or make the job use less.",
-        )
-    if ended.get("reason") in {"StartError", "ContainerCannotRun"}:
-        return Diagnosis(
-            "CannotRun",
-            f"The container {name} could not be started (exit code {code}).",
-            detail=message,
-            resolution="Check its command, its working directory and its user.",
-        )
-    resolution = "Its last lines say why."
-    if code in {126, 127}:
-        resolution = "Its command was not found or may not be run: check the entry point and the image."
-    what = f"ended with exit code {code}"
-    if code > 128 and (text := _signal_name(code - 128)):
-        what += f" (signal {text})"
-    return Diagnosis("ExitCode", f"The container {name} {what}.", detail=message, resolution=resolution)
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return ""
-
-
-def _waiting(pod: Manifest, grace: float) -> Diagnosis | None:
-    for one in _containers(pod):
-        waiting = (one.get("state") or {}).get("waiting")
-        if not waiting:
-            continue
-        found = _from_waiting(one, str(waiting.get("reason") or ""), str(waiting.get("message") or ""), grace)
-        if found is not None:
-            return found
-    return None
-
-
-def _from_waiting(container: ContainerStatus, reason: str, message: str, grace: float) -> Diagnosis | None:
-    name, image = container.get("name"), container.get("image")
-    if reason in PULL_REASONS or reason in HOPELESS_PULLS:
-        return Diagnosis(
-            "ImagePull",
-            f"The image {image} of the container {name} can not be pulled ({_family(reason)}).",
-            detail=_steady(message, reason),
-            resolution="Check the image's name and tag, and that the cluster's nodes may pull it (imagePullSecrets).",
-            fails_after=0.0 if reason in HOPELESS_PULLS else grace,
-        )
-    if reason in CONFIG_REASONS:
-        return Diagnosis(
-            "ContainerConfig",
-            f"The container {name} can not be created ({reason}).",
-            detail=message,
-            resolution="Create the Secret or ConfigMap that it names, or correct its command, mounts and user.",
-            fails_after=grace,
-        )
-    if reason == "CrashLoopBackOff":
-        ended = (container.get("lastState") or {}).get("terminated") or {}
-        return Diagnosis(
-            "CrashLoop",
-            f"The container {name} ends again and again (exit code {ended.get('exitCode', 'unknown')}).",
-            detail=str(ended.get("message") or "").strip(),
-            resolution="Its last lines say why.",
-        )
-    return None
-
-
-def _family(reason: str) -> str:
-    """ErrImagePull and ImagePullBackOff take turns; one name, so that one trouble is told once."""
-    return "ImagePullBackOff" if reason in PULL_REASONS else reason
-
-
-def _steady(message: str, reason: str) -> str:
-    """The kubelet's reason without what changes from attempt to attempt."""
-    return "" if reason in PULL_REASONS and message.startswith("Back-off") else message
-
-
-def _unschedulable(pod: Manifest) -> Diagnosis | None:
-    for one in (pod.get("status") or {}).get("conditions") or ():
-        if one.get("type") == "PodScheduled" and one.get("status") == "False" and one.get("reason") == "Unschedulable":
-            return Diagnosis(
-                "Unschedulable",
-                "No node can take the pod; it waits.",
-                detail=str(one.get("message") or ""),
-                resolution="Free or add nodes, or ask for less in the queue's configuration.",
-            )
-    return None
-
-
-def _rejected(pod: Manifest) -> Diagnosis | None:
-    body = pod.get("status") or {}
-    if body.get("phase") != "Failed" or not body.get("reason"):
-        return None
-    return Diagnosis(
-        str(body["reason"]),
-        f"The pod failed: {body['reason']}.",
-        detail=str(body.get("message") or ""),
-    )
+def _clip(message: Any) -> str:
+    """Kubernetes' own words as one line, bounded, with a full stop."""
+    text = " ".join(str(message).split()) if message else ""
+    if len(text) > DETAIL_LIMIT:
+        text = text[: DETAIL_LIMIT - 1] + "…"
+    return text if not text or text[-1] in ".…!?" else text + "."

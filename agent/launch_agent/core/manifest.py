@@ -1,4 +1,4 @@
-"""From a run spec to the objects that are created for it."""
+"""``plan``: from an item to the objects to create for it, in order, the workload last. The same each time."""
 
 from __future__ import annotations
 
@@ -6,85 +6,77 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from launch_agent.core import environment, macros, names, shapes, transforms
+from launch_agent.core import environment, macros, names, transforms
 from launch_agent.core.models import LaunchContext, Manifest, Plan, QueueItem, Resource
 from launch_agent.core.spec import RunSpec
-from launch_agent.core.transforms import Making, Transform
+from launch_agent.core.transforms import Facts, Transform
+from launch_agent.errors import RefusedError, SpecError
 
-TRANSFORMS: tuple[Transform, ...] = (
-    transforms.set_type,
-    transforms.set_defaults,
-    transforms.hold_ttl,
-    transforms.set_identity,
+JOB_TRANSFORMS: tuple[Transform, ...] = (
+    transforms.fill_defaults,
+    transforms.name_containers,
+    transforms.set_name,
+    transforms.hold_ttl_back,
+    transforms.mark,
     transforms.set_image,
-    transforms.set_command,
-    transforms.set_environment,
+    transforms.override_command,
+    transforms.add_environment,
     transforms.restrict,
 )
-"""In this order, from the queue's configuration to the Job."""
+"""What makes a Job of a queue's manifest, in this order (protocol 7.3.2)."""
 
-AGENT_KEYS = frozenset({"namespace", "name", "runner", "wait_for_ready", "wait_timeout", "configFile", "context"})
-"""Keys of ``resource_args.kubernetes`` that are meant for the agent and never reach the API server."""
+PROCESS_ARGUMENTS = frozenset({"env", "working_dir"})
+"""What a local process takes from its resource arguments (ours: W&B's agent reads none)."""
 
-JOB_KEYS = frozenset({"apiVersion", "kind", "metadata", "spec"})
-MISPLACED = ("backOffLimit", "backoffLimit", "`backOffLimit`", "ttlSecondsAfterFinished", "securityContext")
+KEY_ENTRY = "password"
+"""Where a Secret of the type basic-auth has the key."""
 
 
 def plan(item: QueueItem, spec: RunSpec, run_id: str, context: LaunchContext, *, api_key: str | None) -> Plan:
-    """The objects for one item. ``api_key`` is the agent's; the item's own one goes before it.
+    """The objects for one item that `refusals.check` let pass, and what its people should know about them.
 
-    Raises SpecError with the path of what can not be.
+    ``api_key`` is the agent's own; an item's goes before it. Raises SpecError or RefusedError.
     """
-    env = environment.build(spec, context, item, run_id)
+    if spec.resource is Resource.KUBERNETES:
+        return _plan_job(item, spec, run_id, context, api_key)
     if spec.resource is Resource.LOCAL_PROCESS:
-        return Plan((_process(item, spec, env, spec.api_key or api_key),))
-    key = spec.api_key or api_key
-    own_secret = bool(spec.api_key) or not context.release
-    secret_name = ""
-    if key:
-        secret_name = names.key_secret_name(run_id) if own_secret else f"wandb-api-key-{context.release}"
-    making = Making(item, spec, run_id, context, env, secret_name)
-    body, warnings = _read_body(spec, making)
-    job: dict[str, Any] = body
-    for transform in TRANSFORMS:
-        job = transform(job, making)
-    objects: tuple[Manifest, ...] = (job,)
-    if key and own_secret:
-        objects = (_key_secret(secret_name, key, job["metadata"]["namespace"], context), job)
+        return _plan_process(item, spec, run_id, context, api_key)
+    raise RefusedError(
+        f"The resource {spec.resource} can not be launched by this agent yet.",
+        resolution="Use a queue of resource kubernetes or local-process.",
+    )
+
+
+# ── Jobs ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _plan_job(item: QueueItem, spec: RunSpec, run_id: str, context: LaunchContext, api_key: str | None) -> Plan:
+    own_key, key_secret = _choose_key(spec, run_id, context, api_key)
+    facts = Facts(item, spec, run_id, context, environment.build(spec, context, item, run_id), key_secret)
+    filled: dict[str, Any] = macros.fill(spec.resource_args, macros.collect(spec, run_id, context))
+    warnings = _find_oddities(filled, spec)
+    body = filled
+    for transform in JOB_TRANSFORMS:
+        body = transform(body, facts)
+    objects: tuple[Manifest, ...] = (body,)
+    if own_key is not None and key_secret is not None:
+        objects = (_make_secret(key_secret, own_key, body["metadata"]["namespace"], facts), body)
     return Plan(objects, warnings)
 
 
-def _read_body(spec: RunSpec, making: Making) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The user's Job without the agent's keys, macros filled; and what is odd about it."""
-    values = {
-        **making.context.macros,
-        "project_name": spec.project,
-        "entity_name": spec.entity,
-        "run_id": making.run_id,
-        "run_name": spec.name or "",
-        "image_uri": spec.image or "",
-        "author": spec.author or "",
-    }
-    body = shapes.mapping(macros.fill(spec.resource_args, values), transforms.ROOT)
-    unknown = sorted(set(body) - AGENT_KEYS - JOB_KEYS)
-    warnings = []
-    if unknown:
-        warnings.append(
-            f"{transforms.ROOT} has keys that no Job has: {', '.join(unknown)}. They are left out; "
-            "a Job has apiVersion, kind, metadata and spec."
-        )
-    template = shapes.at(body, ("spec", "template"), transforms.ROOT)
-    misplaced = [key for key in MISPLACED if key in template]
-    if misplaced:
-        warnings.append(
-            f"{transforms.ROOT}.spec.template has {', '.join(misplaced)} at the wrong level and the API server "
-            "ignores them: backoffLimit and ttlSecondsAfterFinished belong to spec, securityContext to a container."
-        )
-    return {key: value for key, value in body.items() if key in JOB_KEYS}, tuple(warnings)
+def _choose_key(
+    spec: RunSpec, run_id: str, context: LaunchContext, api_key: str | None
+) -> tuple[str | None, str | None]:
+    """(the key that needs a Secret of its own, the Secret's name). The release's Secret is never written (W28)."""
+    if spec.api_key:
+        return spec.api_key, names.secret_name(run_id)
+    if context.release:
+        return None, f"wandb-api-key-{context.release}"
+    return (api_key, names.secret_name(run_id)) if api_key else (None, None)
 
 
-def _key_secret(name: str, key: str, namespace: str, context: LaunchContext) -> Manifest:
-    """A Secret of the run's own, as W&B's agent makes it (7.3.3)."""
+def _make_secret(name: str, key: str, namespace: str, facts: Facts) -> Manifest:
+    labels = transforms.make_labels(facts)
     return {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -93,26 +85,64 @@ def _key_secret(name: str, key: str, namespace: str, context: LaunchContext) -> 
             "namespace": namespace,
             "labels": {
                 "wandb.ai/created-by": "launch-agent",
-                "launch-agent/installation": names.label_value(context.installation),
+                transforms.INSTALLATION_LABEL: labels[transforms.INSTALLATION_LABEL],
+                transforms.ITEM_LABEL: labels[transforms.ITEM_LABEL],
             },
         },
         "type": "kubernetes.io/basic-auth",
-        "data": {"password": base64.b64encode(key.encode()).decode()},
+        "data": {KEY_ENTRY: base64.b64encode(key.encode()).decode()},
     }
 
 
-def _process(item: QueueItem, spec: RunSpec, env: Mapping[str, str], key: str | None) -> Manifest:
-    """A process as if it were an object: what to run, with what, where."""
-    full = {**env, "WANDB_API_KEY": key} if key else dict(env)
-    extra = shapes.mapping(spec.resource_args.get("env"), "resource_args.local-process.env")
-    users = {str(name): shapes.word(value, f"resource_args.local-process.env.{name}") for name, value in extra.items()}
-    return {
+def _find_oddities(manifest: Mapping[str, Any], spec: RunSpec) -> tuple[str, ...]:
+    """What is not done as it is written, in sentences for the item."""
+    path = transforms.PATH
+    result = [
+        f"{path}.{key} is no field of a Job and was left out." for key in manifest if key not in transforms.FIELDS
+    ]
+    if manifest.get("apiVersion") == "batch/v1beta1":
+        result.append(f"{path}.apiVersion: there is no Job in batch/v1beta1; it was sent as batch/v1.")
+    job = manifest.get("spec") or {}
+    template = job.get("template") or {}
+    if "backOffLimit" in job:
+        result.append(f"{path}.spec.backOffLimit is spelled backoffLimit in Kubernetes; it was left out.")
+    for key, place in transforms.MISPLACED.items():
+        if key in template:
+            result.append(
+                f"{path}.spec.template.{key} stands at the wrong level and was left out; it belongs to {place}."
+            )
+    containers = (template.get("spec") or {}).get("containers") or [{}]
+    found = containers[0].get("image")
+    if found and spec.image and found != spec.image:
+        result.append(f"The queue's config names the image {found} for the job's container; the item's image was used.")
+    return tuple(result)
+
+
+# ── processes ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _plan_process(item: QueueItem, spec: RunSpec, run_id: str, context: LaunchContext, api_key: str | None) -> Plan:
+    """A command on the agent's machine. Its environment holds the key in plain text: show it through `rendering`."""
+    if not spec.overrides.entry_point:
+        raise SpecError(
+            "overrides.entry_point", "is missing: there is no command to run.", resolution="Give it as a list of words."
+        )
+    variables = {**spec.resource_args.get("env", {}), **environment.build(spec, context, item, run_id)}
+    if key := spec.api_key or api_key:
+        variables[environment.API_KEY] = key
+    body: Manifest = {
         "apiVersion": "launch-agent/v1",
         "kind": "Process",
         "metadata": {"name": names.object_name(item.id, spec.entity, spec.project)},
         "spec": {
             "command": [*spec.overrides.entry_point, *spec.overrides.args],
-            "env": {**users, **full},
-            "workingDir": shapes.text(spec.resource_args.get("working_dir"), "resource_args.local-process.working_dir"),
+            "env": variables,
+            "workingDir": spec.overrides.working_dir or spec.resource_args.get("working_dir"),
         },
     }
+    unused = [
+        f"resource_args.local-process.{key} was not used: a local process takes `env` and `working_dir` only."
+        for key in spec.resource_args
+        if key not in PROCESS_ARGUMENTS
+    ]
+    return Plan((body,), tuple(unused))

@@ -1,74 +1,120 @@
-"""Valid, stable names. Kubernetes: DNS-1123 names (labels) of at most 63 characters, label values likewise.
-
-An item's objects are named after its id, so that creating twice is creating once (design section 3).
-"""
+"""Names of objects and values of labels: valid whatever the parts are called, the same each time, unique by a hash."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 
+from launch_agent.errors import SpecError
+
 NAME_LIMIT = 63
-PREFIX_LIMIT = 52
-"""What is left of a Job's name before its hash: its pods add a dash and five characters, its label has 63."""
+"""Characters of a DNS-1123 label, of a label's value, and so of a Job's name (its pods carry it as a label)."""
 
-HASH = 10
-_INVALID = re.compile(r"[^a-z0-9]+")
+JOB_LIMIT = 57
+"""Characters of a name that we make: pods add ``-`` and five letters, an indexed Job's pods their number."""
+
+HASH_LENGTH = 10
+"""Hexadecimal digits of SHA-256 in a name: 40 bits."""
+
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_LABEL = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_PREFIX = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*[-.]?")
+_LABEL_VALUE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 
 
-def digest(text: str, length: int = HASH) -> str:
-    """The first characters of a hash in hexadecimal: valid in every name."""
-    return hashlib.sha256(text.encode()).hexdigest()[:length]
+def object_name(item_id: str, entity: str, project: str, prefix: str = "") -> str:
+    """The name of an item's workload: ``launch-<entity>-<project>-<hash>``, or the user's ``prefix`` and the hash.
+
+    A valid DNS label of at most 57 characters, with parts of both names where they are long; a function of the id.
+    Raises SpecError if ``prefix`` (a ``metadata.generateName``) can not begin a name.
+    """
+    digest = short_hash(item_id)
+    if prefix:
+        return _check_prefix(prefix)[: JOB_LIMIT - HASH_LENGTH] + digest
+    parts = [part for part in (slug(entity), slug(project)) if part]
+    room = JOB_LIMIT - HASH_LENGTH - len("launch--") - max(len(parts) - 1, 0)
+    return "-".join(["launch", *_shorten(parts, room), digest])
 
 
-def slug(text: str, limit: int) -> str:
-    """The valid characters of a text, lower case, single dashes between; may be empty."""
-    return _INVALID.sub("-", text.lower()).strip("-")[:limit].strip("-")
+def _check_prefix(prefix: str) -> str:
+    if not _PREFIX.fullmatch(prefix):
+        raise SpecError(
+            "resource_args.kubernetes.metadata.generateName",
+            "can not begin a name in Kubernetes.",
+            resolution="Use small letters, digits and dashes, and begin with a letter or a digit.",
+        )
+    return prefix
 
 
-def object_name(item_id: str, entity: str, project: str) -> str:
-    """``launch-<entity>-<project>-<hash of the item's id>``: parts of both, digits kept."""
-    room = PREFIX_LIMIT - len("launch-") - 1
-    first = slug(entity, room)
-    second = slug(project, room)
+def _shorten(parts: list[str], room: int) -> list[str]:
+    """The parts in ``room`` characters; a short one leaves its share to the other."""
+    if sum(map(len, parts)) <= room:
+        return parts
+    if len(parts) == 1:
+        return [parts[0][:room].rstrip("-")]
+    first, second = parts
     half = room // 2
-    if len(first) + len(second) > room:
-        first = first[: max(half, room - len(second))].strip("-")
-        second = second[: room - len(first)].strip("-")
-    return "-".join(part for part in ("launch", first, second, digest(item_id)) if part)
+    share = max(half, room - len(second)) if len(first) > half else len(first)
+    return [first[:share].rstrip("-"), second[: room - share].rstrip("-")]
 
 
-def prefixed_name(prefix: str, item_id: str) -> str:
-    """A user's ``generateName`` with the item's hash instead of chance."""
-    kept = prefix[:PREFIX_LIMIT].rstrip(".")
-    return f"{kept}{digest(item_id)}"
+def check_name(name: str, path: str) -> str:
+    """A name that the user chose for a Job. Raises SpecError at ``path`` if Kubernetes would turn it down."""
+    if len(name) > NAME_LIMIT:
+        raise SpecError(
+            path,
+            f"is too long for a name: {len(name)} characters, {NAME_LIMIT} are allowed.",
+            resolution="Shorten it, or leave it out for a generated name.",
+        )
+    if not _NAME.fullmatch(name):
+        raise SpecError(
+            path,
+            "is not a valid name in Kubernetes.",
+            resolution="Use small letters, digits and dashes, begin and end with a letter or a digit; "
+            "or leave it out for a generated name.",
+        )
+    return name
 
 
-def is_valid_name(name: str) -> bool:
-    """Whether a Job may be called so: a DNS subdomain of at most 63 characters (its pods' label holds it)."""
-    return len(name) <= NAME_LIMIT and _NAME.fullmatch(name) is not None
+def check_namespace(name: str, path: str) -> str:
+    """The name of a namespace. Raises SpecError at ``path`` if no namespace can be called so."""
+    if len(name) > NAME_LIMIT or not _LABEL.fullmatch(name):
+        raise SpecError(
+            path,
+            "is not a valid name of a namespace.",
+            resolution="Use at most 63 small letters, digits and dashes, and begin and end with a letter or a digit.",
+        )
+    return name
 
 
-def is_valid_namespace(name: str) -> bool:
-    """Whether a namespace may be called so: a DNS label."""
-    return is_valid_name(name) and "." not in name
+def secret_name(run_id: str) -> str:
+    """The Secret that holds one run's own key: ``wandb-api-key-<run id>`` (protocol 7.3.3), made valid."""
+    prefix = "wandb-api-key-"
+    room = NAME_LIMIT - len(prefix)
+    if len(run_id) <= room and _LABEL.fullmatch(run_id):
+        return prefix + run_id
+    short = slug(run_id)[: room - HASH_LENGTH - 1].rstrip("-")
+    return prefix + "-".join(part for part in (short, short_hash(run_id)) if part)
 
 
 def item_label(item_id: str) -> str:
-    """An item's id as a label value: itself where that is valid, else its hash."""
-    return item_id if len(item_id) <= NAME_LIMIT and _LABEL.fullmatch(item_id) else digest(item_id, 40)
+    """The value of the label ``launch-agent/item``, one for each item."""
+    return label_value(item_id)
 
 
-def label_value(text: str) -> str:
-    """A text as a label value: itself where valid, else its valid characters and a hash, so that two stay two."""
-    if not text or (len(text) <= NAME_LIMIT and _LABEL.fullmatch(text)):
-        return text
-    return f"{slug(text, NAME_LIMIT - HASH - 1)}-{digest(text)}".lstrip("-")
+def label_value(value: str) -> str:
+    """The text as a label's value: itself where that is valid, else what can be kept of it and a hash."""
+    if not value or (len(value) <= NAME_LIMIT and _LABEL_VALUE.fullmatch(value)):
+        return value
+    kept = re.sub(r"[^-A-Za-z0-9_.]+", "-", value)[: NAME_LIMIT - HASH_LENGTH - 1].strip("-_.")
+    return "-".join(part for part in (kept, short_hash(value)) if part)
 
 
-def key_secret_name(run_id: str) -> str:
-    """The Secret of one run's own key: W&B's name where the run id is a valid one."""
-    name = f"wandb-api-key-{run_id}"
-    return name if is_valid_name(name) else f"wandb-api-key-{slug(run_id, 30)}-{digest(run_id)}".replace("--", "-")
+def slug(value: str) -> str:
+    """The text in small letters, digits and single dashes; empty where nothing of it is left."""
+    return re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-")
+
+
+def short_hash(value: str) -> str:
+    """Ten hexadecimal digits that stand for the text."""
+    return hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:HASH_LENGTH]

@@ -5,43 +5,59 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from launch_agent.core import shapes
+from launch_agent.core import shapes, strictness
 from launch_agent.core.models import Resource
 from launch_agent.core.spec import RunSpec
 from launch_agent.errors import RefusedError, SpecError
 
-BUILT = frozenset({Resource.KUBERNETES, Resource.LOCAL_PROCESS})
-JOB_VERSIONS = frozenset({"batch/v1", "batch/v1beta1"})
+PATH = "resource_args.kubernetes"
+
+TARGETS = (Resource.KUBERNETES, Resource.LOCAL_PROCESS)
+"""The resources that this agent can launch on."""
 
 PRESENT = frozenset({"hostPath", "serviceAccountToken"})
-TRUTHY = frozenset(
-    {
-        "hostPID",
-        "hostIPC",
-        "hostNetwork",
-        "shareProcessNamespace",
-        "hostUsers",
-        "automountServiceAccountToken",
-        "hostPort",
-    }
+"""Refused whatever they hold."""
+
+BOOLEANS = frozenset(
+    {"hostPID", "hostIPC", "hostNetwork", "shareProcessNamespace", "hostUsers", "automountServiceAccountToken"}
 )
+"""Refused where true, and of no other type than boolean."""
+
 NON_EMPTY = frozenset({"serviceAccountName", "serviceAccount"})
-BOOLEANS = TRUTHY - {"hostPort"}
+"""Refused unless empty."""
+
 TRUE_WORDS = frozenset({"1", "true", "yes"})
+
 SECURE_KEYS = ("hostPID", "hostIPC", "hostNetwork", "initContainers")
+"""Keys of a pod that secure mode refuses."""
 
 
-def check(spec: RunSpec, *, secure_mode: bool = False) -> None:
-    """Raise RefusedError or SpecError for a spec that this agent does not launch."""
+def check(spec: RunSpec, secure_mode: bool = False) -> None:
+    """Raise RefusedError (or SpecError with the path) for a spec that this agent does not launch."""
+    _check_built(spec)
+    if spec.resource is Resource.KUBERNETES:
+        _check_kind(spec)
+        _check_manifest(spec.resource_args)
+        if secure_mode:
+            _check_secure(spec.resource_args)
+    if secure_mode and spec.overrides.entry_point:
+        raise _insecure("overrides.entry_point")
+
+
+# ── what is not built here ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _check_built(spec: RunSpec) -> None:
     if spec.is_scheduler:
         raise RefusedError(
             "This is a sweep's scheduler, and this agent does not run schedulers yet.",
-            resolution="Run the sweep's scheduler with W&B's own agent, or with wandb scheduler.",
+            detail="A scheduler on Kubernetes needs an image or a job of its own." if _lacks_source(spec) else "",
+            resolution="Run the sweep's scheduler with W&B's own agent, or with `wandb scheduler`.",
         )
-    if spec.resource not in BUILT:
+    if spec.resource not in TARGETS:
         raise RefusedError(
             f"This agent can not launch on {spec.resource} yet.",
-            detail=f"It launches on: {', '.join(sorted(BUILT))}.",
+            detail=f"It launches on: {', '.join(TARGETS)}.",
             resolution="Push to a queue of one of these resources, or leave this queue to W&B's own agent.",
         )
     if spec.job:
@@ -54,116 +70,137 @@ def check(spec: RunSpec, *, secure_mode: bool = False) -> None:
             "A local process runs without a container, and the run spec names an image.",
             resolution="Push to a kubernetes queue, or leave docker.docker_image out.",
         )
-    if spec.resource is Resource.KUBERNETES:
-        _check_kubernetes(spec, secure_mode=secure_mode)
-    if secure_mode and spec.overrides.entry_point:
-        raise _insecure("overrides.entry_point")
-
-
-def _check_kubernetes(spec: RunSpec, *, secure_mode: bool) -> None:
-    root = "resource_args.kubernetes"
-    args = spec.resource_args
-    kind = shapes.text(args.get("kind"), f"{root}.kind") or "Job"
-    version = shapes.text(args.get("apiVersion"), f"{root}.apiVersion")
-    if version is None and kind != "Job":
-        raise SpecError(f"{root}.apiVersion", f"the kind {kind} needs an apiVersion.")
-    if (version or "batch/v1") not in JOB_VERSIONS or kind != "Job":
-        raise RefusedError(
-            f"This agent can not launch a {version}/{kind} yet.",
-            detail="It launches batch/v1 Jobs.",
-            resolution="Use a queue whose configuration is a Job, or leave this queue to W&B's own agent.",
-        )
     if spec.additional_services:
         raise RefusedError(
             "The run spec has additional services, and this agent does not start them yet.",
             resolution="Start them beside the job, and leave additional_services out.",
         )
-    if any(key in args for key in ("configFile", "context")):
-        raise RefusedError(
-            f"{root} names a kubeconfig of its own (configFile, context); this agent launches on one cluster.",
-            resolution="Start an agent with --kubeconfig and --context for that cluster.",
+
+
+def _lacks_source(spec: RunSpec) -> bool:
+    return spec.resource is Resource.KUBERNETES and not spec.image and not spec.job
+
+
+def _check_kind(spec: RunSpec) -> None:
+    """Jobs only, told by their kind's name; custom resources come later."""
+    version, kind = spec.resource_args.get("apiVersion"), spec.resource_args.get("kind")
+    if kind not in {None, "Job"} and not version:
+        raise SpecError(
+            f"{PATH}.apiVersion",
+            f"is missing, and the kind {kind} needs one.",
+            resolution="Add it, such as kubeflow.org/v1 for a PyTorchJob.",
         )
-    for path, key, value in _walk(args, root):
-        _check_key(path, key, value)
-    if secure_mode:
-        _check_secure(args, root)
+    if version and not kind and not spec.is_job_manifest:
+        raise SpecError(
+            f"{PATH}.kind",
+            f"is missing, and the apiVersion {version} needs one.",
+            resolution="Add it, such as PyTorchJob for kubeflow.org/v1.",
+        )
+    if not spec.is_job_manifest:
+        raise RefusedError(
+            f"This agent can not launch a {kind} of {version} yet.",
+            detail="It launches Jobs of batch/v1.",
+            resolution="Use a queue whose config is a Job, or leave this queue to W&B's own agent.",
+        )
+    for key in ("configFile", "context"):
+        if spec.agent_args.get(key):
+            raise RefusedError(
+                f"{PATH}.{key} names a cluster of the item's own, and this agent launches in one cluster only.",
+                resolution="Start an agent with --kubeconfig and --context for that cluster, and leave the key out.",
+            )
+
+
+# ── what W&B's agent refuses (7.1) ──────────────────────────────────────────────────────────────────────────────────
+
+
+def _check_manifest(manifest: Mapping[str, Any]) -> None:
+    for path, key, value in _walk(manifest, PATH):
+        if value is not None:
+            _check_entry(path, key, value)
 
 
 def _walk(value: Any, path: str) -> Iterator[tuple[str, str, Any]]:
-    """Every key of every object below ``value``."""
+    """Every entry of every object at any depth: its path, its key, its value."""
     if isinstance(value, Mapping):
-        for key, one in value.items():
-            below = f"{path}.{key}"
-            yield below, str(key), one
-            yield from _walk(one, below)
-    elif isinstance(value, list):
-        for number, one in enumerate(value):
-            yield from _walk(one, f"{path}[{number}]")
+        for key, entry in value.items():
+            place = shapes.join(path, key)
+            yield place, str(key), entry
+            if isinstance(entry, (Mapping, list, tuple)):
+                yield from _walk(entry, place)
+    elif isinstance(value, (list, tuple)):
+        for index, entry in enumerate(value):
+            if isinstance(entry, (Mapping, list, tuple)):
+                yield from _walk(entry, f"{path}[{index}]")
 
 
-def _check_key(path: str, key: str, value: Any) -> None:
-    if value is None:
-        return
-    if key in BOOLEANS and not isinstance(value, bool):
-        raise SpecError(path, f"true or false is expected, {shapes.kind_of(value)} was found.")
-    is_refused = (
+def _check_entry(path: str, key: str, value: Any) -> None:
+    if key == "securityContext":
+        _check_context(path, value)
+    elif key in BOOLEANS:
+        if not isinstance(value, bool):
+            raise shapes.mismatch(path, "true or false", value)
+        if value:
+            raise _forbid(path)
+    elif (
         key in PRESENT
-        or (key in TRUTHY and _is_true(value))
-        or (key in NON_EMPTY and bool(value))
+        or (key in NON_EMPTY and value)
+        or (key == "hostPort" and _is_true(value))
         or (key == "mountPropagation" and value == "Bidirectional")
-        or (key == "securityContext" and not is_strict(value))
-        or (("apparmor" in key.lower() or "seccomp" in key.lower()) and "unconfined" in str(value).lower())
+        or (_names_profile(key) and "unconfined" in str(value).lower())
+    ):
+        raise _forbid(path)
+
+
+def _check_context(path: str, value: Any) -> None:
+    if path == f"{PATH}.spec.template.securityContext":
+        return  # where W&B's documentation has it, Kubernetes has no such field: it is left out, with a warning
+    weak = strictness.find_weakness(value)
+    if weak is None:
+        return
+    if not weak:
+        raise shapes.mismatch(path, "an object", value)
+    raise RefusedError(
+        f"{shapes.join(path, weak)} is not allowed: it is weaker than the context that every container gets.",
+        detail="That is: no privilege escalation, all capabilities dropped, seccomp profile RuntimeDefault.",
+        resolution="Leave it out; stricter values are kept as they are.",
     )
-    if is_refused:
-        raise RefusedError(
-            f"{path} is not allowed.",
-            detail="It would give the workload more than its own container: W&B's agent refuses it, and so does this.",
-            resolution="Leave it out of the queue's configuration.",
-        )
 
 
 def _is_true(value: Any) -> bool:
-    return value.lower() in TRUE_WORDS if isinstance(value, str) else bool(value)
+    return value.strip().lower() in TRUE_WORDS if isinstance(value, str) else bool(value)
 
 
-def is_strict(context: Any) -> bool:
-    """Whether a securityContext only takes rights away: at least as strict as the one that is added otherwise."""
-    if not isinstance(context, Mapping):
-        return False
-    return all(_is_strict_key(key, value) for key, value in context.items())
+def _names_profile(key: str) -> bool:
+    lower = key.lower()
+    return "apparmor" in lower or "seccomp" in lower
 
 
-def _is_strict_key(key: str, value: Any) -> bool:
-    match key:
-        case "allowPrivilegeEscalation" | "privileged":
-            return value is False
-        case "runAsNonRoot" | "readOnlyRootFilesystem":
-            return value is True
-        case "runAsUser" | "runAsGroup" | "fsGroup":
-            return isinstance(value, int) and value > 0
-        case "fsGroupChangePolicy":
-            return True
-        case "capabilities":
-            return isinstance(value, Mapping) and not value.get("add") and "ALL" in (value.get("drop") or ())
-        case "seccompProfile":
-            return isinstance(value, Mapping) and value.get("type") == "RuntimeDefault"
-    return value is None
+def _forbid(path: str) -> RefusedError:
+    return RefusedError(
+        f"{path} is not allowed.",
+        detail="It reaches beyond the workload's own container, to its node or to a service account.",
+        resolution="Leave it out of the queue's config and of the item.",
+    )
 
 
-def _check_secure(args: Mapping[str, Any], root: str) -> None:
-    """secure_mode: nothing of the host, no init containers, no commands (protocol 2.8)."""
-    pod = shapes.at(args, ("spec", "template", "spec"), root)
-    place = f"{root}.spec.template.spec"
+# ── secure mode (2.8) ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _check_secure(manifest: Mapping[str, Any]) -> None:
+    place = f"{PATH}.spec.template.spec"
+    template = (manifest.get("spec") or {}).get("template") or {}
+    pod = template.get("spec") or {}
     for key in SECURE_KEYS:
-        if key in pod:
+        if pod.get(key) is not None:
             raise _insecure(f"{place}.{key}")
-    for number, container in enumerate(shapes.sequence(pod.get("containers"), f"{place}.containers")):
-        if shapes.mapping(container, f"{place}.containers[{number}]").get("command"):
-            raise _insecure(f"{place}.containers[{number}].command")
+    for index, container in enumerate(pod.get("containers") or ()):
+        if container.get("command"):
+            raise _insecure(f"{place}.containers[{index}].command")
 
 
 def _insecure(path: str) -> RefusedError:
     return RefusedError(
         f"{path} is not allowed in secure mode.",
-        resolution="Leave it out, or set secure_mode: false in launch-config.yaml.",
+        detail="The agent's owner set secure_mode: true.",
+        resolution="Leave it out.",
     )

@@ -1,88 +1,155 @@
-"""Reading unknown JSON: each value is what it should be, or an error that names its path and what was found."""
+"""Which shape a value must have: a small table language, and the check that reads a value by it.
+
+Reading gives back a value that is safe to work on: an object's ``null`` members are gone (null counts as absent), plain
+numbers are texts where Kubernetes wants texts, and what the table does not name is passed on as it is.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from launch_agent.errors import SpecError
 
-NAMES = {dict: "an object", list: "a list", str: "a text", bool: "a boolean", int: "a number", float: "a number"}
+Read = Callable[[Any, str], Any]
+"""(value, path) → the value, read. Raises SpecError with the path. Never called with None."""
 
 
-def kind_of(value: Any) -> str:
-    """What a JSON value is, in words."""
-    return "null" if value is None else NAMES.get(type(value), type(value).__name__)
+@dataclass(frozen=True, slots=True)
+class Object:
+    """A mapping with text keys; ``members`` are read by their shapes, other keys are kept."""
+
+    members: Mapping[str, Read] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
+
+    def __call__(self, value: Any, path: str) -> dict[str, Any]:
+        """The mapping without its null members, those in the table read. SpecError if it is none."""
+        if not isinstance(value, Mapping):
+            raise mismatch(path, "an object", value)
+        result: dict[str, Any] = {}
+        members = self.members
+        for key, entry in value.items():
+            read = members.get(key)
+            if read is None:
+                result[key] = entry
+            elif entry is not None:
+                result[key] = read(entry, join(path, key))
+        for key in self.required:
+            if key not in result:
+                raise SpecError(join(path, key), "is missing.", resolution="Add it.")
+        return result
 
 
-def wrong(path: str, wanted: str, value: Any) -> SpecError:
-    """The error for a value of another kind. The value itself is not shown: it may be a secret."""
-    return SpecError(path, f"{wanted} is expected, {kind_of(value)} was found.")
+@dataclass(frozen=True, slots=True)
+class Each:
+    """A list whose entries all have one shape; null is no entry."""
+
+    entry: Read
+    plural: str
+
+    def __call__(self, value: Any, path: str) -> list[Any]:
+        """The list, its entries read. SpecError if it is none; a text is not split."""
+        if not isinstance(value, (list, tuple)):
+            raise mismatch(path, f"a list of {self.plural}", value)
+        result = []
+        for index, entry in enumerate(value):
+            if entry is None:
+                raise mismatch(f"{path}[{index}]", f"one of the {self.plural}", entry)
+            result.append(self.entry(entry, f"{path}[{index}]"))
+        return result
 
 
-def mapping(value: Any, path: str) -> Mapping[str, Any]:
-    """An object; null counts as an empty one."""
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise wrong(path, "an object", value)
-    for key in value:
-        if not isinstance(key, str):
-            raise SpecError(path, f"every key is to be a text, {key!r} is {kind_of(key)}.")
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """A mapping of text to text, such as labels; plain numbers become texts."""
+
+    def __call__(self, value: Any, path: str) -> dict[str, str]:
+        """The mapping without its null members. SpecError if it is none, or holds anything but texts and numbers."""
+        if not isinstance(value, Mapping):
+            raise mismatch(path, "an object of texts", value)
+        return {key: scalar(entry, join(path, key)) for key, entry in value.items() if entry is not None}
+
+
+def text(value: Any, path: str) -> str:
+    """A text. SpecError for anything else."""
+    if not isinstance(value, str):
+        raise mismatch(path, "a text", value)
     return value
 
 
-def sequence(value: Any, path: str) -> list[Any]:
-    """A list; null counts as an empty one."""
-    if value is None:
-        return []
-    if not isinstance(value, list | tuple):
-        raise wrong(path, "a list", value)
-    return list(value)
-
-
-def text(value: Any, path: str) -> str | None:
-    """A text, or None for null."""
-    if value is None or isinstance(value, str):
-        return value
-    raise wrong(path, "a text", value)
-
-
-def word(value: Any, path: str) -> str:
-    """A text; a plain number becomes one, as Kubernetes wants texts where people write numbers."""
+def scalar(value: Any, path: str) -> str:
+    """A text, or a plain number as one. SpecError for anything else; booleans are ambiguous (``true``? ``True``?)."""
     if isinstance(value, str):
         return value
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return f"{value}"
-    raise wrong(path, "a text", value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)
+    raise mismatch(path, "a text", value)
 
 
-def words(value: Any, path: str) -> tuple[str, ...]:
-    """A list of texts."""
-    return tuple(word(one, f"{path}[{number}]") for number, one in enumerate(sequence(value, path)))
-
-
-def whole(value: Any, path: str, default: int = 0) -> int:
-    """A whole number; null is the default."""
-    if value is None:
-        return default
+def integer(value: Any, path: str) -> int:
+    """A whole number. SpecError for anything else, texts and booleans included."""
     if isinstance(value, bool) or not isinstance(value, int):
-        raise wrong(path, "a whole number", value)
+        raise mismatch(path, "a whole number", value)
     return value
+
+
+def natural(value: Any, path: str) -> int:
+    """A whole number that is not negative. SpecError for anything else."""
+    if integer(value, path) < 0:
+        raise SpecError(path, f"expected a whole number from 0 on, found {value}.", resolution="Correct it.")
+    return int(value)
 
 
 def boolean(value: Any, path: str) -> bool:
-    """A boolean; null is false."""
-    if value is None:
-        return False
+    """True or false. SpecError for anything else: Kubernetes takes no text such as ``no`` for it."""
     if not isinstance(value, bool):
-        raise wrong(path, "true or false", value)
+        raise mismatch(path, "true or false", value)
     return value
 
 
-def at(body: Mapping[str, Any], keys: Sequence[str], path: str = "") -> Mapping[str, Any]:
-    """The object below ``keys``, each step an object or absent."""
-    for key in keys:
-        path = f"{path}.{key}" if path else key
-        body = mapping(body.get(key), path)
-    return body
+def anything(value: Any, _path: str) -> Any:
+    """Whatever it is; only its null counts as absent."""
+    return value
+
+
+def mismatch(path: str, expected: str, found: Any) -> SpecError:
+    """The error for a value of the wrong type. It names the type, never the value, which may be a secret."""
+    return SpecError(path, f"expected {expected}, found {describe(found)}.", resolution=_cure(expected, found))
+
+
+def describe(value: Any) -> str:
+    """The type of a JSON value in words."""
+    for kind, name in _NAMES:
+        if isinstance(value, kind):
+            return name
+    return "null" if value is None else f"a {type(value).__name__}"
+
+
+_NAMES: tuple[tuple[type[Any], str], ...] = (
+    (str, "a text"),
+    (bool, "a boolean"),
+    (int, "a number"),
+    (float, "a number"),
+    (Mapping, "an object"),
+    (list, "a list"),
+    (tuple, "a list"),
+)
+
+
+def _cure(expected: str, found: Any) -> str:
+    if expected == "a text" and isinstance(found, bool):
+        return "Put it in quotes."
+    if expected.startswith("a list") and isinstance(found, str):
+        return "Write it as a list, one entry for each word."
+    if expected in {"a whole number", "true or false"} and isinstance(found, str):
+        return "Write it without quotes."
+    return "Correct it in the queue's config or in the item."
+
+
+def join(path: str, key: object) -> str:
+    """The path of a member. Keys that would be read as several are put in brackets."""
+    name = str(key)
+    if "." in name or "[" in name or not name:
+        return f'{path}["{name}"]'
+    return f"{path}.{name}" if path else name

@@ -1,152 +1,277 @@
-"""A run spec, read: the JSON object of protocol section 4 as one frozen value. Unknown keys are kept in ``raw``."""
+"""A run spec (protocol section 4), read: ``parse`` gives a frozen value or says which key is wrong, and why."""
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from launch_agent.core import shapes
+from launch_agent.core import pod_shapes
+from launch_agent.core.merging import merge
 from launch_agent.core.models import Resource
-from launch_agent.errors import RefusedError, SpecError
+from launch_agent.core.shapes import Each, Object, Texts, natural, scalar, text
+from launch_agent.errors import SpecError
 
 SCHEDULER_URI = "placeholder-uri-scheduler"
+"""The ``uri`` of a sweep scheduler's run spec (protocol 2.7)."""
+
 DEFAULT_RESOURCE = Resource.LOCAL_CONTAINER
-"""Of a spec that names none (protocol section 4)."""
+"""What W&B takes where a run spec names no resource."""
+
+JOB_API_VERSIONS = (None, "batch/v1", "batch/v1beta1")
+"""The API versions that mean a plain Job (protocol 7.3.2)."""
+
+AGENT_KEYS: Mapping[Resource, frozenset[str]] = {
+    Resource.KUBERNETES: frozenset(
+        {
+            "builder",
+            "namespace",
+            "configFile",
+            "context",
+            "wait_for_ready",
+            "wait_timeout",
+            "name",
+            "runner",
+            "group",
+            "version",
+            "plural",
+        }
+    ),
+}
+"""Keys beside a manifest's own that are meant for the agent; the other resources have ``builder`` only."""
+
+_JOB = re.compile(r"[^/:]+/[^/:]+/[^/:]+:[^/:]+")
+
+_OVERRIDES = Object(
+    {
+        "args": Each(scalar, "texts"),
+        "run_config": Object(),
+        "artifacts": Object(),
+        "files": Object(),
+        "entry_point": Each(scalar, "texts"),
+        "dockerfile": text,
+        "working_dir": text,
+    }
+)
+
+_SPEC = Object(
+    {
+        "entity": text,
+        "project": text,
+        "queue_entity": text,
+        "job": text,
+        "docker": Object({"docker_image": text, "user_id": natural}),
+        "image_uri": text,
+        "uri": text,
+        "git": Object({"version": text, "repo": text}),
+        "name": text,
+        "run_id": text,
+        "author": text,
+        "resource": text,
+        "resource_args": Object(),
+        "overrides": _OVERRIDES,
+        "sweep_id": text,
+        "python_version": scalar,
+        "additional_services": Each(Object({"name": text, "config": Object()}), "objects with `name` and `config`"),
+        "_resume_count": natural,
+        "_wandb_api_key": text,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """What the submitter changes of the job; None where nothing was said."""
+    """What this launch changes of its job (protocol section 4, ``overrides.*``)."""
 
     args: tuple[str, ...] = ()
-    entry_point: tuple[str, ...] = ()
-    run_config: Mapping[str, Any] = field(default_factory=dict)
+    run_config: Mapping[str, Any] = field(default_factory=dict, repr=False)
     artifacts: Mapping[str, Any] = field(default_factory=dict)
-    files: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    entry_point: tuple[str, ...] = ()
     dockerfile: str | None = None
     working_dir: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    """One run spec. ``resource_args`` is what lies below the resource's own key, its ``builder`` left out."""
+    """A well-formed run spec. Absent, null and empty texts are None; ``raw`` is the whole as it came.
+
+    ``resource_args`` are those of ``resource`` without the agent's own keys, which are in ``agent_args``.
+    """
 
     entity: str
     project: str
+    queue_entity: str | None
+    job: str | None
+    image: str | None
+    run_id: str | None
+    name: str | None
+    author: str | None
     resource: Resource
-    resource_args: Mapping[str, Any]
+    resource_args: Mapping[str, Any] = field(repr=False)
+    agent_args: Mapping[str, Any] = field(repr=False)
     overrides: Overrides
+    sweep_id: str | None
+    resume_count: int
+    uri: str | None
+    additional_services: tuple[Mapping[str, Any], ...] = field(repr=False)
+    api_key: str | None = field(repr=False)
     raw: Mapping[str, Any] = field(repr=False)
-    queue_entity: str | None = None
-    job: str | None = None
-    image: str | None = None
-    run_id: str | None = None
-    name: str | None = None
-    author: str | None = None
-    sweep_id: str | None = None
-    resume_count: int = 0
-    uri: str | None = None
-    additional_services: tuple[Any, ...] = ()
-    api_key: str | None = field(default=None, repr=False)
 
     @property
     def is_scheduler(self) -> bool:
-        """Whether this is a sweep's scheduler (protocol 2.7)."""
-        if self.uri != SCHEDULER_URI:
-            return False
+        """Whether this launches a sweep's scheduler (protocol 2.7)."""
         entry = self.overrides.entry_point
-        is_command = len(entry) >= 3 and entry[:2] == ("wandb", "scheduler")
-        return self.resource is not Resource.LOCAL_PROCESS or bool(self.job) or is_command
+        starts_scheduler = len(entry) >= 3 and entry[:2] == ("wandb", "scheduler")
+        is_process = self.resource is Resource.LOCAL_PROCESS
+        return self.uri == SCHEDULER_URI and (not is_process or self.job is not None or starts_scheduler)
+
+    @property
+    def is_job_manifest(self) -> bool:
+        """Whether the Kubernetes manifest is a plain Job (protocol 7.3.2)."""
+        args = self.resource_args
+        return args.get("apiVersion") in JOB_API_VERSIONS and args.get("kind") in {None, "Job"}
 
 
 def parse(run_spec: Mapping[str, Any]) -> RunSpec:
-    """Read a run spec. Null counts as absent.
-
-    Raises SpecError with the path of what is wrong, RefusedError for a resource or a source that can not be.
-    """
-    raw = shapes.mapping(run_spec, "")
-    resource = _read_resource(raw)
-    docker = shapes.mapping(raw.get("docker"), "docker")
-    image = shapes.text(docker.get("docker_image"), "docker.docker_image")
-    image = image or shapes.text(raw.get("image_uri"), "image_uri")
-    spec = RunSpec(
-        entity=_read_required(raw, "entity"),
-        project=_read_required(raw, "project").lower(),
+    """Read a run spec. Raises SpecError with the key's path, what is wanted there and the type of what was found."""
+    values = _SPEC(run_spec, "")
+    resource = _read_resource(values.get("resource"))
+    manifest, agent_args = _split_arguments(values.get("resource_args", {}), resource)
+    overrides = values.get("overrides", {})
+    result = RunSpec(
+        entity=_require(values, "entity"),
+        project=_require(values, "project").lower(),
+        queue_entity=values.get("queue_entity") or None,
+        job=_read_job(values.get("job")),
+        image=_read_image(values),
+        run_id=values.get("run_id") or None,
+        name=values.get("name") or None,
+        author=values.get("author") or None,
         resource=resource,
-        resource_args=_read_resource_args(raw, resource),
-        overrides=_read_overrides(raw),
-        raw=raw,
-        queue_entity=shapes.text(raw.get("queue_entity"), "queue_entity"),
-        job=shapes.text(raw.get("job"), "job") or None,
-        image=image or None,
-        run_id=shapes.text(raw.get("run_id"), "run_id") or None,
-        name=shapes.text(raw.get("name"), "name") or None,
-        author=shapes.text(raw.get("author"), "author") or None,
-        sweep_id=shapes.text(raw.get("sweep_id"), "sweep_id") or None,
-        resume_count=shapes.whole(raw.get("_resume_count"), "_resume_count"),
-        uri=shapes.text(raw.get("uri"), "uri") or None,
-        additional_services=tuple(shapes.sequence(raw.get("additional_services"), "additional_services")),
-        api_key=shapes.text(raw.get("_wandb_api_key"), "_wandb_api_key") or None,
+        resource_args=manifest,
+        agent_args=agent_args,
+        overrides=Overrides(
+            args=tuple(overrides.get("args", ())),
+            run_config=overrides.get("run_config", {}),
+            artifacts=overrides.get("artifacts", {}),
+            files=overrides.get("files", {}),
+            entry_point=tuple(overrides.get("entry_point", ())),
+            dockerfile=overrides.get("dockerfile") or None,
+            working_dir=overrides.get("working_dir") or None,
+        ),
+        sweep_id=values.get("sweep_id") or None,
+        resume_count=values.get("_resume_count", 0),
+        uri=values.get("uri") or None,
+        additional_services=tuple(values.get("additional_services", ())),
+        api_key=values.get("_wandb_api_key") or None,
+        raw=run_spec,
     )
-    _check_source(spec)
-    return spec
+    _check_source(result)
+    return result
 
 
-def _read_required(raw: Mapping[str, Any], key: str) -> str:
-    value = shapes.text(raw.get(key), key)
-    if not value:
-        raise SpecError(
-            key, "a run spec needs it, and it is absent or empty.", resolution=f"Give --{key} when pushing."
-        )
+def _require(values: Mapping[str, Any], key: str) -> str:
+    value: str = values.get(key, "")
+    if not value.strip():
+        raise SpecError(key, "is missing.", resolution=f"Name the {key} that the run belongs to.")
     return value
 
 
-def _read_resource(raw: Mapping[str, Any]) -> Resource:
-    name = shapes.text(raw.get("resource"), "resource") or DEFAULT_RESOURCE.value
+def _read_resource(name: str | None) -> Resource:
+    if not name:
+        return DEFAULT_RESOURCE
     try:
         return Resource(name)
     except ValueError:
-        known = ", ".join(one.value for one in Resource)
-        raise SpecError("resource", f"{name!r} is no resource.", detail=f"Known are: {known}.") from None
+        near = difflib.get_close_matches(name, list(Resource), n=1)
+        hint = f"Did you mean {near[0]}?" if near else ""
+        raise SpecError(
+            "resource",
+            f"{name[:40]!r} is no kind of resource.",
+            detail=f"Allowed are {', '.join(Resource)}.",
+            resolution=hint or "Correct it in the queue.",
+        ) from None
 
 
-def _read_resource_args(raw: Mapping[str, Any], resource: Resource) -> Mapping[str, Any]:
-    """What lies below the resource's key; an outer key of the same name, as in W&B's documents, is unwrapped."""
-    every = shapes.mapping(raw.get("resource_args"), "resource_args")
+def _read_job(name: str | None) -> str | None:
+    if not name:
+        return None
+    if not _JOB.fullmatch(name):
+        raise SpecError(
+            "job",
+            "is not the name of a job.",
+            resolution="Write it as <entity>/<project>/<name>:<alias or version>.",
+        )
+    return name
+
+
+def _read_image(values: Mapping[str, Any]) -> str | None:
+    image: str | None = values.get("docker", {}).get("docker_image") or None
+    other: str | None = values.get("image_uri") or None
+    if image and other and image != other:
+        raise SpecError(
+            "image_uri",
+            "names another image than docker.docker_image.",
+            resolution="Keep one of the two; they mean the same.",
+        )
+    return _check_image(image, "docker.docker_image") or _check_image(other, "image_uri")
+
+
+def _check_image(image: str | None, path: str) -> str | None:
+    if image is not None and (image != image.strip() or any(letter.isspace() for letter in image)):
+        raise SpecError(path, "is not an image's name: it holds white space.", resolution="Correct it.")
+    return image
+
+
+def _split_arguments(arguments: Mapping[str, Any], resource: Resource) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The resource's own arguments: (what reaches the target, what is meant for the agent)."""
     path = f"resource_args.{resource}"
-    own = shapes.mapping(every.get(resource.value), path)
-    if set(own) - {"builder"} == {resource.value}:
-        own = shapes.mapping(own[resource.value], f"{path}.{resource}")
-    return {key: value for key, value in own.items() if key != "builder"}
+    given = arguments.get(resource)
+    values: dict[str, Any] = Object()({} if given is None else given, path)
+    while isinstance(inner := values.get(resource), Mapping):  # the documentation's own examples have it twice
+        values = merge(inner, {key: value for key, value in values.items() if key != resource})
+    own = AGENT_KEYS.get(resource, frozenset({"builder"}))
+    kept = {key: value for key, value in values.items() if key not in own}
+    agent_args = _AGENT_ARGUMENTS({key: values[key] for key in own & values.keys()}, path)
+    if resource is Resource.KUBERNETES:
+        kept = _read_manifest(kept, path)
+    elif resource is Resource.LOCAL_PROCESS:
+        kept = _PROCESS_ARGUMENTS(kept, path)
+    return kept, agent_args
 
 
-def _read_overrides(raw: Mapping[str, Any]) -> Overrides:
-    values = shapes.mapping(raw.get("overrides"), "overrides")
-    return Overrides(
-        args=shapes.words(values.get("args"), "overrides.args"),
-        entry_point=shapes.words(values.get("entry_point"), "overrides.entry_point"),
-        run_config=shapes.mapping(values.get("run_config"), "overrides.run_config"),
-        artifacts=shapes.mapping(values.get("artifacts"), "overrides.artifacts"),
-        files=shapes.mapping(values.get("files"), "overrides.files"),
-        dockerfile=shapes.text(values.get("dockerfile"), "overrides.dockerfile"),
-        working_dir=shapes.text(values.get("working_dir"), "overrides.working_dir"),
-    )
+_PROCESS_ARGUMENTS = Object({"env": Texts(), "working_dir": text})
+_AGENT_ARGUMENTS = Object({"namespace": text, "configFile": text, "context": text, "builder": Object()})
+
+
+def _read_manifest(values: dict[str, Any], path: str) -> dict[str, Any]:
+    is_job = values.get("apiVersion") in JOB_API_VERSIONS and values.get("kind") in {None, "Job"}
+    result: dict[str, Any] = (pod_shapes.JOB if is_job else pod_shapes.ANY_KIND)(values, path)
+    return result
 
 
 def _check_source(spec: RunSpec) -> None:
+    """Exactly one of job and image; a local process may have an entry point instead (our extension)."""
     if spec.job and spec.image:
-        raise RefusedError(
-            "The run spec names both a job and an image.",
-            detail=f"job is {spec.job!r}, docker.docker_image is {spec.image!r}; exactly one may be set.",
-            resolution="Push it again with --job or with --docker-image.",
+        raise SpecError(
+            "job",
+            "stands beside an image, and only one of the two can be run.",
+            resolution="Keep `job` (its code is run) or `docker.docker_image` (the image is run as it is).",
         )
-    if spec.job or spec.image or spec.is_scheduler:
+    if spec.uri == SCHEDULER_URI or spec.job or spec.image:
         return
-    if spec.resource is Resource.LOCAL_PROCESS and spec.overrides.entry_point:
-        return
-    raise SpecError(
-        "docker.docker_image",
-        "the run spec names neither a job nor an image.",
-        resolution="Push it with --job or --docker-image; for local-process, overrides.entry_point is enough.",
-    )
+    if spec.resource is not Resource.LOCAL_PROCESS:
+        raise SpecError(
+            "docker.docker_image",
+            "is missing, and so is `job`: there is nothing to run.",
+            resolution="Name an image in docker.docker_image, or a job in `job`.",
+        )
+    if not spec.overrides.entry_point:
+        raise SpecError(
+            "overrides.entry_point",
+            "is missing, and so is `job`: there is nothing to run.",
+            resolution="Give the command as a list of words.",
+        )

@@ -1,4 +1,4 @@
-"""A Job's state from its conditions, never from counting pods (W14). Source: Job API, status.conditions."""
+"""A Job's state, by its conditions (Kubernetes' Job API), never by counting pods."""
 
 from __future__ import annotations
 
@@ -7,48 +7,76 @@ from typing import Any
 
 from launch_agent.core.models import JobState, Manifest
 
-FINISHED = frozenset({"Complete", "SuccessCriteriaMet"})
-FAILED = frozenset({"Failed", "FailureTarget"})
+SUCCEEDED = ("Complete", "SuccessCriteriaMet")
+FAILED = ("Failed", "FailureTarget")
 
-
-def conditions(body: Manifest) -> dict[str, Mapping[str, Any]]:
-    """The conditions that are true, by type."""
-    found = (body.get("status") or {}).get("conditions") or ()
-    return {str(one.get("type")): one for one in found if one.get("status") == "True"}
+DISRUPTIONS = frozenset(
+    {
+        "PreemptionByScheduler",
+        "EvictionByEvictionAPI",
+        "DeletionByTaintManager",
+        "DeletionByPodGC",
+        "TerminationByKubelet",
+    }
+)
+"""The reasons of a pod's condition ``DisruptionTarget``: the cluster took the pod away."""
 
 
 def from_job(job: Manifest | None, pods: Sequence[Manifest] = ()) -> JobState:
-    """The state of a Job, None being one that is not there.
-
-    ``Complete`` and ``Failed`` end it; before them, a pod that runs makes it running, one that is scheduled and
-    does not run yet makes it starting. A Job whose pod was taken away by the cluster is preempted, not failed.
-    """
+    """The state of a Job. ``pods`` tell a Job that failed by itself from one whose pods were taken away."""
     if job is None:
         return JobState.MISSING
-    true = conditions(job)
-    if true.keys() & FINISHED:
+    conditions = true_conditions(job)
+    if any(kind in conditions for kind in SUCCEEDED):
         return JobState.FINISHED
-    if true.keys() & FAILED:
-        return JobState.PREEMPTED if any(is_disrupted(pod) for pod in pods) else JobState.FAILED
+    if any(kind in conditions for kind in FAILED):
+        return JobState.PREEMPTED if _was_disrupted(conditions, pods) else JobState.FAILED
     if job["metadata"].get("deletionTimestamp"):
         return JobState.STOPPING
+    if is_suspended(job):
+        return JobState.UNKNOWN
     return _from_pods(job, pods)
 
 
 def _from_pods(job: Manifest, pods: Sequence[Manifest]) -> JobState:
-    alive = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
-    if any((pod.get("status") or {}).get("phase") == "Running" for pod in alive):
+    """Not over: running if any pod runs, starting if a node has taken one, else it waits for its turn (unknown)."""
+    counts = job.get("status") or {}
+    if counts.get("ready") or counts.get("succeeded") or any(phase_of(pod) == "Running" for pod in pods):
         return JobState.RUNNING
-    if any(_is_scheduled(pod) for pod in alive):
-        return JobState.STARTING
-    status = job.get("status") or {}
-    return JobState.RUNNING if not pods and status.get("ready") else JobState.UNKNOWN
+    return JobState.STARTING if any(_is_scheduled(pod) for pod in pods) else JobState.UNKNOWN
 
 
 def _is_scheduled(pod: Manifest) -> bool:
-    return bool((pod.get("spec") or {}).get("nodeName")) or "PodScheduled" in conditions(pod)
+    return bool((pod.get("spec") or {}).get("nodeName")) or "PodScheduled" in true_conditions(pod)
 
 
-def is_disrupted(pod: Manifest) -> bool:
-    """Whether the cluster took the pod away: eviction, preemption, a node that went (condition DisruptionTarget)."""
-    return "DisruptionTarget" in conditions(pod)
+def is_suspended(job: Manifest) -> bool:
+    """Whether the Job waits for someone's leave to start (Kueue and the like). That is no start that takes too long."""
+    if "suspend" in (job.get("spec") or {}):
+        return bool(job["spec"]["suspend"])
+    return "Suspended" in true_conditions(job)
+
+
+def _was_disrupted(conditions: Mapping[str, Mapping[str, Any]], pods: Sequence[Manifest]) -> bool:
+    """Whether the cluster, and not the job, ended it: all pods that failed were taken away."""
+    if any((conditions.get(kind) or {}).get("reason") == "DeadlineExceeded" for kind in FAILED):
+        return False
+    ended = [pod for pod in pods if phase_of(pod) == "Failed" or pod["metadata"].get("deletionTimestamp")]
+    return bool(ended) and all(disruption_of(pod) is not None for pod in ended)
+
+
+def disruption_of(pod: Manifest) -> Mapping[str, Any] | None:
+    """The condition that says that the cluster takes this pod away, if it does."""
+    condition = true_conditions(pod).get("DisruptionTarget")
+    return condition if condition is not None and condition.get("reason") in DISRUPTIONS else None
+
+
+def true_conditions(body: Manifest) -> dict[str, Mapping[str, Any]]:
+    """The conditions of an object that hold, by their type."""
+    conditions = (body.get("status") or {}).get("conditions") or ()
+    return {entry["type"]: entry for entry in conditions if entry.get("status") == "True"}
+
+
+def phase_of(pod: Manifest) -> str:
+    """The pod's phase, empty where it has none yet."""
+    return str((pod.get("status") or {}).get("phase") or "")

@@ -1,4 +1,7 @@
-"""Steps from a queue's configuration to a Job. Each takes a Job and returns another; none changes its argument."""
+"""From a queue's manifest to the Job that is created: small functions, each ``(body, facts) → body``, none in place.
+
+Their order is `core/manifest.py`'s. Protocol 7.3.2 says what W&B does; reference/where-not-to-follow says where not.
+"""
 
 from __future__ import annotations
 
@@ -6,219 +9,228 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from launch_agent.core import names, shapes
+from launch_agent.core import environment, names, strictness
+from launch_agent.core.merging import merge
 from launch_agent.core.models import TTL_ANNOTATION, LaunchContext, QueueItem
 from launch_agent.core.spec import RunSpec
 from launch_agent.errors import SpecError
 
-ROOT = "resource_args.kubernetes"
-POD = f"{ROOT}.spec.template.spec"
-DEFAULT_TTL = 60
-"""W&B's default of ``ttlSecondsAfterFinished`` (protocol 7.3.2)."""
+Body = dict[str, Any]
 
-RESTRICTED: Mapping[str, Any] = {
-    "allowPrivilegeEscalation": False,
-    "capabilities": {"drop": ["ALL"]},
-    "seccompProfile": {"type": "RuntimeDefault"},
+PATH = "resource_args.kubernetes"
+DEFAULT_TTL = 60
+"""Seconds that W&B lets a finished Job stay."""
+
+INSTALLATION_LABEL = "launch-agent/installation"
+ITEM_LABEL = "launch-agent/item"
+ITEM_ANNOTATION = "launch-agent/item-id"
+QUEUE_ANNOTATION = "launch-agent/queue"
+RUN_ANNOTATION = "launch-agent/run"
+
+DEFAULTS: Mapping[str, Any] = {
+    "apiVersion": "batch/v1",
+    "kind": "Job",
+    "metadata": {},
+    "spec": {"backoffLimit": 0, "template": {"metadata": {}, "spec": {"restartPolicy": "Never"}}},
 }
+FIELDS = frozenset({"apiVersion", "kind", "metadata", "spec", "status"})
+"""The fields that a Job has at its top."""
+
+MISPLACED: Mapping[str, str] = {
+    "backOffLimit": "spec.backoffLimit",
+    "`backOffLimit`": "spec.backoffLimit",
+    "backoffLimit": "spec.backoffLimit",
+    "ttlSecondsAfterFinished": "spec.ttlSecondsAfterFinished",
+    "securityContext": "spec.template.spec.containers[].securityContext",
+}
+"""Fields that W&B's documentation shows in ``spec.template``, and where Kubernetes has them."""
+
+POD_FIELDS = ("containers", "initContainers")
 
 
 @dataclass(frozen=True, slots=True)
-class Making:
-    """All that a step may know."""
+class Facts:
+    """What a transform knows besides the body. ``key_secret`` names the Secret of the API key, if there is a key."""
 
     item: QueueItem
     spec: RunSpec
     run_id: str
     context: LaunchContext
-    env: Mapping[str, str]
-    key_secret: str
-    """The Secret with the API key; empty where there is no key at all."""
+    environment: Mapping[str, str]
+    key_secret: str | None
 
 
-Job = dict[str, Any]
-Transform = Callable[[Job, Making], Job]
+Transform = Callable[[Body, Facts], Body]
 
 
-def set_type(job: Job, _making: Making) -> Job:
-    """batch/v1, whatever old version was written."""
-    return {**job, "apiVersion": "batch/v1", "kind": "Job"}
+def fill_defaults(body: Body, _facts: Facts) -> Body:
+    """Lay the manifest over W&B's defaults. Only what a Job has at its top is kept, and what its template has."""
+    result = merge(DEFAULTS, {key: value for key, value in body.items() if key in FIELDS})
+    result["apiVersion"] = DEFAULTS["apiVersion"]
+    template = {key: value for key, value in result["spec"]["template"].items() if key not in MISPLACED}
+    if not template["spec"].get("containers"):
+        template["spec"] = {**template["spec"], "containers": [{}]}
+    kept = {key: value for key, value in result["spec"].items() if key != "backOffLimit"}
+    return {**result, "spec": {**kept, "template": template}}
 
 
-def set_defaults(job: Job, _making: Making) -> Job:
-    """What W&B adds where nothing is said (7.3.2); null counts as nothing said."""
-    spec = dict(shapes.mapping(job.get("spec"), f"{ROOT}.spec"))
-    template = dict(shapes.mapping(spec.get("template"), f"{ROOT}.spec.template"))
-    pod = dict(shapes.mapping(template.get("spec"), POD))
-    if spec.get("backoffLimit") is None:
-        spec["backoffLimit"] = 0
-    if pod.get("restartPolicy") is None:
-        pod["restartPolicy"] = "Never"
-    containers = shapes.sequence(pod.get("containers"), f"{POD}.containers") or [{}]
-    pod["containers"] = [
-        _name_container(shapes.mapping(one, f"{POD}.containers[{number}]"), number)
-        for number, one in enumerate(containers)
-    ]
-    return {**job, "spec": {**spec, "template": {**template, "spec": pod}}}
+def name_containers(body: Body, _facts: Facts) -> Body:
+    """Give each container without a name ``launch<position>``, or the next number that is free."""
+    containers = _pod(body)["containers"]
+    taken = {container.get("name") for field in POD_FIELDS for container in _pod(body).get(field) or ()}
+    result = []
+    number = 0
+    for index, container in enumerate(containers):
+        if container.get("name"):
+            result.append(container)
+            continue
+        number = max(number, index)
+        while f"launch{number}" in taken:
+            number += 1
+        taken.add(f"launch{number}")
+        result.append({"name": f"launch{number}", **{key: container[key] for key in container if key != "name"}})
+    return _with_containers(body, result)
 
 
-def _name_container(container: Mapping[str, Any], number: int) -> dict[str, Any]:
-    kept = {key: value for key, value in container.items() if value is not None}
-    return kept if kept.get("name") else {**kept, "name": f"launch{number}"}
+def set_name(body: Body, facts: Facts) -> Body:
+    """Name and namespace: the user's, or the name that the item's id gives. ``generateName`` is never sent."""
+    given = body["metadata"]
+    if name := given.get("name"):
+        name = names.check_name(name, f"{PATH}.metadata.name")
+    else:
+        spec = facts.spec
+        name = names.object_name(facts.item.id, spec.entity, spec.project, given.get("generateName") or "")
+    rest = {key: value for key, value in given.items() if key not in {"name", "generateName", "namespace"}}
+    return {**body, "metadata": {"name": name, "namespace": find_namespace(body, facts), **rest}}
 
 
-def hold_ttl(job: Job, _making: Making) -> Job:
-    """The time to live goes into an annotation: it is set once the outcome is reported, or it would be lost."""
-    spec = dict(job["spec"])
-    wanted = shapes.whole(
-        spec.pop("ttlSecondsAfterFinished", None), f"{ROOT}.spec.ttlSecondsAfterFinished", DEFAULT_TTL
-    )
-    return _annotate({**job, "spec": spec}, {TTL_ANNOTATION: str(wanted)})
+def find_namespace(body: Mapping[str, Any], facts: Facts) -> str:
+    """``metadata.namespace``, else the key ``namespace`` beside the manifest, else the agent's default."""
+    if name := body["metadata"].get("namespace"):
+        return names.check_namespace(name, f"{PATH}.metadata.namespace")
+    if name := facts.spec.agent_args.get("namespace"):
+        return names.check_namespace(name, f"{PATH}.namespace")
+    return facts.context.default_namespace
 
 
-def set_identity(job: Job, making: Making) -> Job:
-    """Name, namespace, and the labels and annotations that tell whose this is, on the Job and on its pods."""
-    metadata = dict(shapes.mapping(job.get("metadata"), f"{ROOT}.metadata"))
-    metadata["name"] = _choose_name(metadata, making)
-    metadata.pop("generateName", None)
-    metadata["namespace"] = _choose_namespace(metadata, making)
-    item = making.item
-    labels = {
-        "wandb.ai/run-id": names.label_value(making.run_id),
-        "wandb.ai/monitor": "true",
-        "wandb.ai/agent": names.label_value(making.context.agent_name),
-        "launch-agent/installation": names.label_value(making.context.installation),
-        "launch-agent/item": names.item_label(item.id),
+def hold_ttl_back(body: Body, _facts: Facts) -> Body:
+    """Move the time to live into an annotation: nothing may sweep the Job away before its outcome is reported."""
+    spec = dict(body["spec"])
+    wanted = spec.pop("ttlSecondsAfterFinished", None)
+    seconds = DEFAULT_TTL if wanted is None else wanted
+    return _with_metadata({**body, "spec": spec}, annotations={TTL_ANNOTATION: str(seconds)})
+
+
+def mark(body: Body, facts: Facts) -> Body:
+    """Put W&B's labels and ours on the Job and on its pods, and the item's facts into annotations of the Job."""
+    labels = make_labels(facts)
+    annotations = {
+        ITEM_ANNOTATION: facts.item.id,
+        QUEUE_ANNOTATION: facts.item.queue,
+        RUN_ANNOTATION: f"{facts.spec.entity}/{facts.spec.project}/{facts.run_id}",
     }
-    own = {**shapes.mapping(metadata.get("labels"), f"{ROOT}.metadata.labels"), **labels}
-    job = _annotate(
-        {**job, "metadata": {**metadata, "labels": own}},
-        {
-            "launch-agent/item-id": item.id,
-            "launch-agent/queue": item.queue,
-            "launch-agent/run": f"{making.spec.entity}/{making.spec.project}/{making.run_id}",
-        },
-    )
-    template = job["spec"]["template"]
-    path = f"{ROOT}.spec.template.metadata"
-    pod_metadata = dict(shapes.mapping(template.get("metadata"), path))
-    pod_metadata["labels"] = {**shapes.mapping(pod_metadata.get("labels"), f"{path}.labels"), **labels}
-    return {**job, "spec": {**job["spec"], "template": {**template, "metadata": pod_metadata}}}
+    marked = _with_metadata(body, labels=labels, annotations=annotations)
+    template = _with_metadata(marked["spec"]["template"], labels=labels)
+    return {**marked, "spec": {**marked["spec"], "template": template}}
 
 
-def _choose_name(metadata: Mapping[str, Any], making: Making) -> str:
-    name = shapes.text(metadata.get("name"), f"{ROOT}.metadata.name")
-    if name:
-        if not names.is_valid_name(name):
-            raise SpecError(
-                f"{ROOT}.metadata.name",
-                f"{name!r} is no valid name of a Job.",
-                detail="A name has at most 63 characters: a-z, 0-9, dashes and dots, a letter or digit at both ends.",
-                resolution="Correct it in the queue's configuration, or leave it out.",
-            )
-        return name
-    prefix = shapes.text(metadata.get("generateName"), f"{ROOT}.metadata.generateName")
-    if prefix:
-        name = names.prefixed_name(prefix, making.item.id)
-        if not names.is_valid_name(name):
-            raise SpecError(f"{ROOT}.metadata.generateName", f"{prefix!r} makes no valid name ({name!r}).")
-        return name
-    return names.object_name(making.item.id, making.spec.entity, making.spec.project)
+def make_labels(facts: Facts) -> dict[str, str]:
+    """The labels that the Job and its pods share."""
+    return {
+        "wandb.ai/run-id": names.label_value(facts.run_id),
+        "wandb.ai/monitor": "true",
+        "wandb.ai/agent": names.label_value(facts.context.agent_name),
+        INSTALLATION_LABEL: names.label_value(facts.context.installation),
+        ITEM_LABEL: names.item_label(facts.item.id),
+    }
 
 
-def _choose_namespace(metadata: Mapping[str, Any], making: Making) -> str:
-    own = making.spec.resource_args.get("namespace")
-    namespace = shapes.text(metadata.get("namespace"), f"{ROOT}.metadata.namespace")
-    namespace = namespace or shapes.text(own, f"{ROOT}.namespace") or making.context.default_namespace
-    if not names.is_valid_namespace(namespace):
-        raise SpecError(f"{ROOT}.namespace", f"{namespace!r} is no valid name of a namespace.")
-    return namespace
+def set_image(body: Body, facts: Facts) -> Body:
+    """The item's image goes to the job's container. SpecError if any container is left without one."""
+    image = facts.spec.image
+    if image:
+        body = _with_job_container(body, {"image": image})
+    for field in POD_FIELDS:
+        for index, container in enumerate(_pod(body).get(field) or ()):
+            if not container.get("image"):
+                raise SpecError(
+                    f"{PATH}.spec.template.spec.{field}[{index}].image",
+                    "is missing: Kubernetes creates no container without an image.",
+                    resolution="Name an image there. The item's own image goes to the first container only.",
+                )
+    return body
 
 
-def set_image(job: Job, making: Making) -> Job:
-    """The item's image for the job's container; every other one must bring its own."""
-    containers = list(_pod(job)["containers"])
-    if making.spec.image:
-        containers[0] = {**containers[0], "image": making.spec.image}
-    for number, one in enumerate(containers):
-        if not shapes.text(one.get("image"), f"{POD}.containers[{number}].image"):
-            raise SpecError(
-                f"{POD}.containers[{number}].image",
-                f"the container {one['name']!r} has no image.",
-                resolution="Name one in the queue's configuration; only the first container gets the item's.",
-            )
-    return _with_pod(job, containers=containers)
+def override_command(body: Body, facts: Facts) -> Body:
+    """``overrides.entry_point`` and ``overrides.args`` replace those of the job's container, no helper's (W47)."""
+    change: Body = {}
+    if facts.spec.overrides.entry_point:
+        change["command"] = list(facts.spec.overrides.entry_point)
+    if facts.spec.overrides.args:
+        change["args"] = list(facts.spec.overrides.args)
+    return _with_job_container(body, change) if change else body
 
 
-def set_command(job: Job, making: Making) -> Job:
-    """The submitter's entry point and arguments, for the job's container only (W47)."""
-    overrides = making.spec.overrides
-    first = dict(_pod(job)["containers"][0])
-    if overrides.entry_point:
-        first["command"] = list(overrides.entry_point)
-    if overrides.args:
-        first["args"] = list(overrides.args)
-    for key in ("command", "args"):
-        if key in first:
-            first[key] = list(shapes.words(first[key], f"{POD}.containers[0].{key}"))
-    return _with_pod(job, containers=[first, *_pod(job)["containers"][1:]])
+def add_environment(body: Body, facts: Facts) -> Body:
+    """The run's variables in the job's container, after the user's; one entry for each name, ours where both have it.
+
+    ``$`` is doubled where Kubernetes would take it for a reference to another variable.
+    """
+    ours: list[Body] = []
+    for name, value in facts.environment.items():
+        ours.append({"name": name, "value": _escape(value)})
+    if facts.key_secret:
+        reference = {"secretKeyRef": {"name": facts.key_secret, "key": "password"}}
+        ours.insert(1, {"name": environment.API_KEY, "valueFrom": reference})
+    given = {entry["name"]: entry for entry in _pod(body)["containers"][0].get("env") or ()}
+    kept = [entry for name, entry in given.items() if name not in facts.environment]
+    if facts.key_secret:
+        kept = [entry for entry in kept if entry["name"] != environment.API_KEY]
+    return _with_job_container(body, {"env": [*kept, *ours]})
 
 
-def set_environment(job: Job, making: Making) -> Job:
-    """The environment of 5.4 for the job's container: each name once, ours over the user's, the key from its Secret."""
-    first = dict(_pod(job)["containers"][0])
-    path = f"{POD}.containers[0].env"
-    ours: list[dict[str, Any]] = [{"name": name, "value": value} for name, value in making.env.items()]
-    if making.key_secret:
-        source = {"secretKeyRef": {"name": making.key_secret, "key": "password"}}
-        ours.insert(1, {"name": "WANDB_API_KEY", "valueFrom": source})
-    taken = {one["name"] for one in ours}
-    users = []
-    for number, one in enumerate(shapes.sequence(first.get("env"), path)):
-        entry = dict(shapes.mapping(one, f"{path}[{number}]"))
-        if entry.get("value") is not None:
-            entry["value"] = _env_text(entry["value"], f"{path}[{number}].value")
-        if entry.get("name") not in taken:
-            users.append(entry)
-    return _with_pod(job, containers=[{**first, "env": users + ours}, *_pod(job)["containers"][1:]])
+def _escape(value: str) -> str:
+    return value.replace("$", "$$") if "$(" in value or "$$" in value else value
 
 
-def _env_text(value: Any, path: str) -> str:
-    """Kubernetes wants texts; people write numbers and booleans."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return shapes.word(value, path)
-
-
-def restrict(job: Job, _making: Making) -> Job:
-    """The restricted security context for each container that has none; refusals see to it that others are strict."""
-    pod = _pod(job)
-    changed = {}
-    for key in ("containers", "initContainers", "ephemeralContainers"):
-        every = shapes.sequence(pod.get(key), f"{POD}.{key}")
-        if every:
-            changed[key] = [
-                _restrict_one(shapes.mapping(one, f"{POD}.{key}[{number}]")) for number, one in enumerate(every)
+def restrict(body: Body, _facts: Facts) -> Body:
+    """Every container, init containers too, gets the restricted security context under its own."""
+    pod = dict(_pod(body))
+    for field in POD_FIELDS:
+        if field in pod:
+            pod[field] = [
+                {**container, "securityContext": strictness.restrict(container.get("securityContext"))}
+                for container in pod[field]
             ]
-    return _with_pod(job, **changed)
+    return _with_pod(body, pod)
 
 
-def _restrict_one(container: Mapping[str, Any]) -> dict[str, Any]:
-    return {**container, "securityContext": {**RESTRICTED, **(container.get("securityContext") or {})}}
+# ── the parts of a Job ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _pod(job: Job) -> Mapping[str, Any]:
-    pod: Mapping[str, Any] = job["spec"]["template"]["spec"]
+def _pod(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    pod: Mapping[str, Any] = body["spec"]["template"]["spec"]
     return pod
 
 
-def _with_pod(job: Job, **changes: Any) -> Job:
-    template = job["spec"]["template"]
-    pod = {**template["spec"], **changes}
-    return {**job, "spec": {**job["spec"], "template": {**template, "spec": pod}}}
+def _with_pod(body: Body, pod: Mapping[str, Any]) -> Body:
+    spec = body["spec"]
+    return {**body, "spec": {**spec, "template": {**spec["template"], "spec": pod}}}
 
 
-def _annotate(job: Job, annotations: Mapping[str, str]) -> Job:
-    metadata = dict(shapes.mapping(job.get("metadata"), f"{ROOT}.metadata"))
-    own = shapes.mapping(metadata.get("annotations"), f"{ROOT}.metadata.annotations")
-    return {**job, "metadata": {**metadata, "annotations": {**own, **annotations}}}
+def _with_containers(body: Body, containers: list[Body]) -> Body:
+    return _with_pod(body, {**_pod(body), "containers": containers})
+
+
+def _with_job_container(body: Body, change: Mapping[str, Any]) -> Body:
+    """The job's container is the first one."""
+    first, *others = _pod(body)["containers"]
+    return _with_containers(body, [{**first, **change}, *others])
+
+
+def _with_metadata(body: Body, **changes: Mapping[str, str]) -> Body:
+    """Labels or annotations laid over those that are there."""
+    metadata = dict(body.get("metadata") or {})
+    for field, values in changes.items():
+        metadata[field] = {**(metadata.get(field) or {}), **values}
+    return {**body, "metadata": metadata}
