@@ -1,0 +1,78 @@
+"""`python -m bench`: all measurements, as a table and as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bench import burst, start, world
+
+
+def say(text: str) -> None:
+    print(text, flush=True)  # a person waits
+
+
+def run_bursts(folder: Path, *, with_theirs: bool) -> dict[str, Any]:
+    """The burst at 0 and 50 ms, ours and theirs, between two raw measurements."""
+    client = burst.connect()
+    found: dict[str, Any] = {"raw": [], "bursts": []}
+    for with_record, what in ((False, "Job alone"), (True, "record, Job, record's patch")):
+        for threads in burst.RAW_THREADS:
+            rate = burst.measure_raw(client, threads, with_record=with_record)
+            found["raw"].append({"what": what, "threads": threads, "rate": rate})
+            say(f"raw writes ({what}), {threads} threads: {rate:7.1f} items/s")
+    for latency in (0, 50):
+        for who in ("launch-agent", "wandb 0.31.0") if with_theirs else ("launch-agent",):
+            one = burst.measure(who, latency, folder / f"{who.split()[0]}-{latency}", client)
+            found["bursts"].append(asdict(one))
+            say(one.row())
+    best = max(one["rate"] for one in found["raw"] if one["what"] != "Job alone")
+    for one in found["bursts"]:
+        if one["who"] == "launch-agent":
+            say(f"launch-agent at {one['latency_ms']} ms: {one['rate'] / best:.0%} of the raw rate of equal writes")
+    return found
+
+
+def run_starts(folder: Path, *, with_theirs: bool) -> list[dict[str, Any]]:
+    """Start-up and idle memory."""
+    found = []
+    with burst.namespace(burst.connect()) as namespace:
+        for who in ("launch-agent", "wandb 0.31.0") if with_theirs else ("launch-agent",):
+            one = start.measure(who, folder, namespace)
+            found.append(asdict(one))
+            say(one.row())
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--only", choices=("burst", "start", "weight"), help="one measurement alone")
+    parser.add_argument("--without-wandb", action="store_true", help="ours alone, without W&B's agent")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures here too")
+    options = parser.parse_args()
+    with_theirs = not options.without_wandb
+    figures: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory(prefix="launch-agent-bench-") as name:
+        folder = Path(name)
+        if options.only in {None, "burst"}:
+            figures["burst"] = run_bursts(folder / "burst", with_theirs=with_theirs)
+        if options.only in {None, "start"}:
+            figures["start"] = run_starts(folder / "start", with_theirs=with_theirs)
+        if options.only in {None, "weight"}:
+            figures["weight_mb"] = {"launch-agent": start.weigh_ours(folder)}
+            if with_theirs:
+                figures["weight_mb"]["wandb 0.31.0"] = start.size_of(world.WANDB.parent / "lib")
+            for who, size in figures["weight_mb"].items():
+                say(f"{who:<28} installed {size:.0f} MB")
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
