@@ -12,6 +12,7 @@ from launch_agent.core.models import QueueItem
 from launch_agent.errors import ItemError, SpecError
 from launch_agent.settings import encoding
 from launch_agent.settings.problems import ConfigProblems, Problem, show
+from launch_agent.settings.redaction import mask_keys
 
 MAX_BYTES = 8 * 1024 * 1024
 """W&B's server keeps a run spec in one row; its SDK cuts configurations far below this."""
@@ -55,7 +56,7 @@ def as_problem(error: ItemError, path: Path) -> ConfigProblems:
     if isinstance(error, SpecError) and error.path:
         summary, place = summary.removeprefix(f"{error.path}: "), f"runSpec.{error.path}"
     text = " ".join(part for part in (summary, error.detail) if part).rstrip(".")
-    return ConfigProblems([Problem(str(path), 0, 0, place, text, error.resolution.rstrip("."))])
+    return ConfigProblems([Problem(str(path), 0, 0, place, mask_keys(text), error.resolution.rstrip("."))])
 
 
 def stable_run_id(item_id: str) -> str:
