@@ -167,9 +167,9 @@ def test_the_pod_is_admitted_where_the_restricted_profile_is_enforced(
 ) -> None:
     site.run("kubectl", "label", "namespace", site.home, "pod-security.kubernetes.io/enforce=restricted")
     (deployment,) = [item for item in render(CHART / "ci" / "all-values.yaml") if item["kind"] == "Deployment"]
-    spec = {**deployment["spec"]["template"]["spec"], "serviceAccountName": "default"}
+    spec = {**deployment["spec"]["template"]["spec"], "serviceAccountName": "probe"}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "agent", "namespace": site.home}, "spec": spec}
-    site.run("kubectl", "create", "serviceaccount", "default", "--namespace", site.home)
+    site.run("kubectl", "create", "serviceaccount", "probe", "--namespace", site.home)
     done = subprocess.run(
         [
             *([] if "LAUNCH_AGENT_CLUSTER_SIZE" in os.environ else [str(ROOT / "ci" / "inside")]),
