@@ -3,6 +3,7 @@
 import argparse
 import os
 import re
+import signal
 import socket
 import sys
 import time
@@ -59,11 +60,17 @@ def _run(engine: Engine, bound: socket.socket) -> int:
         timeout_keep_alive=75,
         h11_max_incomplete_event_size=64 * 1024,
     )
+    # uvicorn raises the signal that ended it once more when all is closed: that is an orderly end too
+    signal.signal(signal.SIGTERM, _leave)
     try:
         uvicorn.Server(config).run(sockets=[bound])
     except KeyboardInterrupt:
         return 0
     return 0
+
+
+def _leave(_signal: int, _frame: object) -> None:
+    raise SystemExit(0)
 
 
 def bind(host: str, port: int) -> socket.socket:
