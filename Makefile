@@ -52,6 +52,7 @@ test: lint unit chart-test server-test apiserver-test ## Lint, types, imports, u
 lint: venv ## Formatting, lint, types, import contracts
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && echo "ruff: clean"
 	@$(BIN)/mypy agent server tests bench demo
+	@MYPYPATH=ci $(BIN)/mypy -p localcluster -p agentimage
 	@$(BIN)/lint-imports
 
 .PHONY: unit

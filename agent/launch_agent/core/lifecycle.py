@@ -14,7 +14,42 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from launch_agent.core import reports
-from launch_agent.core.models import Diagnosis, JobState, ObjectRef, Observation, Record, Stage, Step
+from launch_agent.core.actions import (
+    Ack,
+    Action,
+    AskOwner,
+    AskRun,
+    Create,
+    Delete,
+    DeleteRecord,
+    Fail,
+    Look,
+    ReadTail,
+    Release,
+    UpdateRecord,
+    Warn,
+    WriteRecord,
+)
+from launch_agent.core.events import (
+    Acked,
+    Created,
+    Event,
+    Observed,
+    OwnerSeen,
+    Popped,
+    RecordDeleted,
+    RecordWritten,
+    Recovered,
+    Refused,
+    Released,
+    Reported,
+    RunSeen,
+    StopSeen,
+    TailRead,
+    Vanished,
+    Woken,
+)
+from launch_agent.core.models import Diagnosis, JobState, Observation, Record, Stage, Step
 
 RUN_CHECKS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 """Seconds between the questions whether the run exists (protocol 2.5 and 2.10): 7 checks, 63 s."""
@@ -68,215 +103,6 @@ class Tracked:
         """Whether the item counts against ``max_jobs``: until its workload is over."""
         return self.ending is None
 
-
-# ── events ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True)
-class Popped:
-    """A new item, planned, nothing written yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recovered:
-    """A record found at start-up."""
-
-
-@dataclass(frozen=True, slots=True)
-class RecordWritten:
-    """The record is on disk or in the cluster."""
-
-
-@dataclass(frozen=True, slots=True)
-class Acked:
-    """W&B's answer to the ack."""
-
-    is_accepted: bool
-
-
-@dataclass(frozen=True, slots=True)
-class OwnerSeen:
-    """The run id that W&B has for the item, after an ack that was answered *false*."""
-
-    run_id: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Created:
-    """The object exists, made now or before."""
-
-    ref: ObjectRef
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A step failed for good before the workload existed."""
-
-    message: str
-    stage: Stage = Stage.AGENT
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """What the target saw."""
-
-    observation: Observation
-
-
-@dataclass(frozen=True, slots=True)
-class Vanished:
-    """The object is not in a complete list. To be looked at again before it is believed."""
-
-
-@dataclass(frozen=True, slots=True)
-class TailRead:
-    """The last lines that the workload wrote; empty where there are none."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class RunSeen:
-    """The run's state, None where W&B knows no such run."""
-
-    state: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class StopSeen:
-    """Somebody asked the run to stop."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reported:
-    """W&B took the failure."""
-
-
-@dataclass(frozen=True, slots=True)
-class Released:
-    """The object is deleted, or its time to live is set."""
-
-
-@dataclass(frozen=True, slots=True)
-class RecordDeleted:
-    """The record is gone: the last step."""
-
-
-@dataclass(frozen=True, slots=True)
-class Woken:
-    """The time ``wake_at`` has come."""
-
-
-Event = (
-    Popped
-    | Recovered
-    | RecordWritten
-    | Acked
-    | OwnerSeen
-    | Created
-    | Refused
-    | Observed
-    | Vanished
-    | TailRead
-    | RunSeen
-    | StopSeen
-    | Reported
-    | Released
-    | RecordDeleted
-    | Woken
-)
-
-# ── actions ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True)
-class WriteRecord:
-    """Create the record (and, before it, the Secret of a per-item key) → RecordWritten | Refused."""
-
-
-@dataclass(frozen=True, slots=True)
-class UpdateRecord:
-    """Write the record's new step. No event."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ack:
-    """→ Acked."""
-
-
-@dataclass(frozen=True, slots=True)
-class AskOwner:
-    """→ OwnerSeen."""
-
-
-@dataclass(frozen=True, slots=True)
-class Create:
-    """Create the workload's object → Created | Refused."""
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """Ask the target once, live → Observed."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReadTail:
-    """→ TailRead."""
-
-    observation: Observation
-
-
-@dataclass(frozen=True, slots=True)
-class AskRun:
-    """→ RunSeen."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fail:
-    """→ Reported."""
-
-    message: str
-    stage: Stage
-
-
-@dataclass(frozen=True, slots=True)
-class Warn:
-    """No event."""
-
-    message: str
-    stage: Stage
-
-
-@dataclass(frozen=True, slots=True)
-class Delete:
-    """Delete the object and its pods. → Released only when the item is ending."""
-
-
-@dataclass(frozen=True, slots=True)
-class Release:
-    """Let the object go in its own time → Released."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeleteRecord:
-    """→ RecordDeleted."""
-
-
-Action = (
-    WriteRecord
-    | UpdateRecord
-    | Ack
-    | AskOwner
-    | Create
-    | Look
-    | ReadTail
-    | AskRun
-    | Fail
-    | Warn
-    | Delete
-    | Release
-    | DeleteRecord
-)
 
 Result = tuple[Tracked | None, tuple[Action, ...]]
 

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
+from launch_agent.core import messages
 from launch_agent.core.models import Diagnosis, JobState
-
-LINES = 20
-"""How many of the last log lines go into a message."""
-
-SIZE = 4000
-"""How many characters of them."""
 
 INIT_HINT = (
     "Call wandb.init() in the script, and leave WANDB_API_KEY, WANDB_BASE_URL, WANDB_ENTITY, WANDB_PROJECT and "
@@ -49,8 +44,6 @@ def unfinished(state: JobState, diagnosis: Diagnosis | None, tail: str, is_begun
 
 
 def _last_lines(tail: str) -> str:
-    """The end of a log, bounded; whole lines."""
-    lines = tail.rstrip().splitlines()[-LINES:]
-    while lines and sum(map(len, lines)) + len(lines) > SIZE:
-        lines = lines[1:] if len(lines) > 1 else [lines[0][-SIZE + 1 :]]
-    return "\nLast lines:\n" + "\n".join(lines) if lines else ""
+    """The end of a log as a part of a message; nothing where there is none."""
+    lines = messages.last_lines(tail)
+    return f"\nLast lines:\n{lines}" if lines else ""

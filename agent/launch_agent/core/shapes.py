@@ -88,7 +88,9 @@ def scalar(value: Any, path: str) -> str:
 
 
 def integer(value: Any, path: str) -> int:
-    """A whole number. SpecError for anything else, texts and booleans included."""
+    """A whole number, ``1.0`` too. SpecError for anything else, texts and booleans included."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise mismatch(path, "a whole number", value)
     return value
@@ -96,9 +98,10 @@ def integer(value: Any, path: str) -> int:
 
 def natural(value: Any, path: str) -> int:
     """A whole number that is not negative. SpecError for anything else."""
-    if integer(value, path) < 0:
-        raise SpecError(path, f"expected a whole number from 0 on, found {value}.", resolution="Correct it.")
-    return int(value)
+    number = integer(value, path)
+    if number < 0:
+        raise SpecError(path, f"expected a whole number from 0 on, found {number}.", resolution="Correct it.")
+    return number
 
 
 def boolean(value: Any, path: str) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from launch_agent.adapters.wandb import operations
 from launch_agent.adapters.wandb.client import Client
-from launch_agent.core.lifecycle import StopSeen
+from launch_agent.core.events import StopSeen
 from launch_agent.core.models import Record
 from launch_agent.errors import WandbError
 from launch_agent.runtime.inbox import Happened, Inbox

@@ -8,6 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from launch_agent.errors import UsageError
+
 Check = Callable[[], list[str]]
 """What is wrong now, one short sentence each; nothing is well."""
 
@@ -18,7 +20,13 @@ class HealthServer:
     def __init__(self, address: str, *, live: Check, ready: Check, registry: CollectorRegistry) -> None:
         host, _, port = address.rpartition(":")
         handler = _handler(live, ready, registry)
-        self._server = ThreadingHTTPServer((host.strip("[]") or "127.0.0.1", int(port)), handler)
+        try:
+            self._server = ThreadingHTTPServer((host.strip("[]") or "127.0.0.1", int(port)), handler)
+        except OSError as error:
+            raise UsageError(
+                f"The health server can not listen on {address}: {error.strerror}.",
+                resolution="Choose another with --health-address HOST:PORT, or --health-address off.",
+            ) from error
         self._server.daemon_threads = True
 
     @property

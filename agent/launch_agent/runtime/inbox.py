@@ -5,7 +5,8 @@ from __future__ import annotations
 import queue
 from dataclasses import dataclass
 
-from launch_agent.core.lifecycle import Action, Event, Refused
+from launch_agent.core.actions import Action
+from launch_agent.core.events import Event, Refused
 from launch_agent.core.models import Plan, Record
 from launch_agent.targets.base import Notice
 

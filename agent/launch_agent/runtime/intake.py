@@ -16,7 +16,7 @@ from launch_agent.adapters.wandb.client import Client
 from launch_agent.adapters.wandb.operation import Operation
 from launch_agent.core import refusals
 from launch_agent.core import spec as specs
-from launch_agent.core.lifecycle import Refused
+from launch_agent.core.events import Refused
 from launch_agent.core.models import Plan, QueueItem, Record, Resource, Stage
 from launch_agent.errors import ItemError, RefusedError, WandbError
 from launch_agent.runtime.inbox import Claim, Inbox, Polled

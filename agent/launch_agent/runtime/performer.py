@@ -14,8 +14,10 @@ from typing import Any
 
 from launch_agent.adapters.wandb import operations
 from launch_agent.adapters.wandb.operation import Operation
-from launch_agent.core import lifecycle
-from launch_agent.core.lifecycle import Action, Event, Tracked
+from launch_agent.core import actions, events
+from launch_agent.core.actions import Action
+from launch_agent.core.events import Event
+from launch_agent.core.lifecycle import Tracked
 from launch_agent.core.models import JobState, ObjectRef, Observation, Plan, Record, Resource, Stage
 from launch_agent.errors import (
     ItemError,
@@ -117,33 +119,33 @@ class Performer:
     def _perform(self, task: Task) -> Event | None:
         record = task.record
         match task.action:
-            case lifecycle.WriteRecord():
+            case actions.WriteRecord():
                 self._targets[record.resource].prepare(self._plan(task))
                 self._ledger.create(record)
-                return lifecycle.RecordWritten()
-            case lifecycle.UpdateRecord():
+                return events.RecordWritten()
+            case actions.UpdateRecord():
                 self._ledger.update(record)
                 return None
-            case lifecycle.DeleteRecord():
+            case actions.DeleteRecord():
                 self._ledger.delete(record.item_id)
-                return lifecycle.RecordDeleted()
+                return events.RecordDeleted()
         return self._perform_on(self._targets[record.resource], task)
 
     def _perform_on(self, target: Target, task: Task) -> Event:
         record = task.record
         match task.action:
-            case lifecycle.Create():
-                return lifecycle.Created(target.create(self._plan(task), record.item_id))
-            case lifecycle.Look():
-                return lifecycle.Observed(target.look(self._ref(task)))
-            case lifecycle.ReadTail(observation):
-                return lifecycle.TailRead(target.tail(self._ref(task), observation))
-            case lifecycle.Delete():
+            case actions.Create():
+                return events.Created(target.create(self._plan(task), record.item_id))
+            case actions.Look():
+                return events.Observed(target.look(self._ref(task)))
+            case actions.ReadTail(observation):
+                return events.TailRead(target.tail(self._ref(task), observation))
+            case actions.Delete():
                 target.delete(self._ref(task))
-                return lifecycle.Released()
-            case lifecycle.Release():
+                return events.Released()
+            case actions.Release():
                 target.release(self._ref(task), record.release_after)
-                return lifecycle.Released()
+                return events.Released()
         raise AssertionError(f"no way to perform {task.action}")
 
     def _plan(self, task: Task) -> Plan:
@@ -158,22 +160,22 @@ class Performer:
         """What a failure for good means; None for one that is worth a repeat."""
         text = str(error) if isinstance(error, LaunchAgentError) else f"{type(error).__name__}: {error}"
         match task.action:
-            case lifecycle.WriteRecord() | lifecycle.Create():
+            case actions.WriteRecord() | actions.Create():
                 stage = error.stage if isinstance(error, ItemError) else Stage.AGENT
-                return lifecycle.Refused(text, Stage(stage))
-            case lifecycle.Look():
+                return events.Refused(text, Stage(stage))
+            case actions.Look():
                 is_gone = isinstance(error, ItemError)
-                return lifecycle.Observed(Observation(JobState.MISSING)) if is_gone else None
-            case lifecycle.ReadTail():
-                return lifecycle.TailRead("")
-            case lifecycle.Delete() | lifecycle.Release() if isinstance(error, KubernetesError):
+                return events.Observed(Observation(JobState.MISSING)) if is_gone else None
+            case actions.ReadTail():
+                return events.TailRead("")
+            case actions.Delete() | actions.Release() if isinstance(error, KubernetesError):
                 log.error("item %s: its object stays behind: %s", task.record.item_id, text)
-                return lifecycle.Released()
+                return events.Released()
         return None
 
     def _defer(self, task: Task, error: Exception) -> None:
-        if isinstance(task.action, lifecycle.ReadTail) and task.attempt >= TAIL_ATTEMPTS:
-            self._inbox.put(Happened(task.record.item_id, lifecycle.TailRead("")))
+        if isinstance(task.action, actions.ReadTail) and task.attempt >= TAIL_ATTEMPTS:
+            self._inbox.put(Happened(task.record.item_id, events.TailRead("")))
             return
         after = getattr(error, "retry_after", None)
         self._inbox.put(Deferred(task.record.item_id, task.action, task.attempt + 1, str(error), after))
@@ -182,46 +184,46 @@ class Performer:
 def _operation(record: Record, action: Action) -> Operation | None:
     """The W&B operation of an action, None for one that is not W&B's."""
     match action:
-        case lifecycle.Ack():
+        case actions.Ack():
             return operations.ack(record.item_id, record.run_id)
-        case lifecycle.AskOwner():
+        case actions.AskOwner():
             return operations.item(record.queue_entity, PROJECT, record.queue, record.item_id)
-        case lifecycle.AskRun():
+        case actions.AskRun():
             return operations.run_state(record.run_entity, record.run_project, record.run_id)
-        case lifecycle.Fail(message, stage):
+        case actions.Fail(message, stage):
             return operations.fail(record.item_id, message, stage)
-        case lifecycle.Warn(message, stage):
+        case actions.Warn(message, stage):
             return operations.warn(record.item_id, message, stage)
     return None
 
 
 def _read_answer(action: Action, value: Any) -> Event | None:
     match action:
-        case lifecycle.Ack():
-            return lifecycle.Acked(bool((value or {}).get("success")))
-        case lifecycle.AskOwner():
+        case actions.Ack():
+            return events.Acked(bool((value or {}).get("success")))
+        case actions.AskOwner():
             item = (((value or {}).get("runQueue") or {}).get("runQueueItem")) or {}
-            return lifecycle.OwnerSeen(item.get("associatedRunId"))
-        case lifecycle.AskRun():
+            return events.OwnerSeen(item.get("associatedRunId"))
+        case actions.AskRun():
             run = (value or {}).get("run") or {}
-            return lifecycle.RunSeen(run.get("state"))
-        case lifecycle.Fail():
-            return lifecycle.Reported()
+            return events.RunSeen(run.get("state"))
+        case actions.Fail():
+            return events.Reported()
     return None
 
 
 def _read_rejection(task: Task, error: WandbRejected) -> Event | None:
     """W&B understood and said no: no such run, no such item, or an item that is not ours."""
     match task.action:
-        case lifecycle.Ack():
-            return lifecycle.Acked(False)
-        case lifecycle.AskOwner():
-            return lifecycle.OwnerSeen(None)
-        case lifecycle.AskRun():
-            return lifecycle.RunSeen(None)
-        case lifecycle.Fail(message):
+        case actions.Ack():
+            return events.Acked(False)
+        case actions.AskOwner():
+            return events.OwnerSeen(None)
+        case actions.AskRun():
+            return events.RunSeen(None)
+        case actions.Fail(message):
             log.error("item %s: W&B did not take its failure (%s). It was: %s", task.record.item_id, error, message)
-            return lifecycle.Reported()
-        case lifecycle.Warn(message):
+            return events.Reported()
+        case actions.Warn(message):
             log.warning("item %s: W&B did not take a warning (%s). It was: %s", task.record.item_id, error, message)
     return None

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from launch_agent import __version__
 from launch_agent.adapters.kubernetes import access
 from launch_agent.adapters.kubernetes.client import Client as KubernetesClient
 from launch_agent.adapters.wandb import operations
@@ -45,6 +44,10 @@ log = logging.getLogger(__name__)
 LEAVE_WITHIN = 4.0
 """Seconds for the steps under way when the agent is told to stop. What is not done then is done at the next start."""
 
+STATUS_INTERVAL = 300.0
+VERBOSE_STATUS_INTERVAL = 20.0
+"""Seconds between two status lines."""
+
 SILENT_WANDB = 120.0
 """Seconds without a successful poll after which the agent is not ready."""
 
@@ -63,6 +66,7 @@ class Agent:
             settings.api_key.reveal(),
             timeout=settings.http_timeout,
             ca_bundle=settings.ca_bundle,
+            verify_tls=settings.verify_tls,
             proxies=settings.proxies,
             username=settings.username,
             user_email=settings.user_email,
@@ -172,6 +176,7 @@ class Agent:
         self._loops.start("attendant", self._attendant.run)
         self._loops.start("processes", lambda stop, _beat: self._processes.run(stop))
         self._loops.start("recovery", self._recover)
+        self._loops.start("status", self._tell_status)
         self._loops.stop.wait()
         return self._leave()
 
@@ -204,6 +209,11 @@ class Agent:
                 log.error("a record is left where it is: %s", text)
             self._inbox.put(Found(tuple(records)))
             stop.wait()
+
+    def _tell_status(self, stop: threading.Event, _beat: Callable[[], None]) -> None:
+        """One line on how things are, each five minutes, or each 20 s for those who ask for more (protocol 2.10)."""
+        while not stop.wait(VERBOSE_STATUS_INTERVAL if self._settings.verbosity else STATUS_INTERVAL):
+            log.info("%s", self._tracker.summary)
 
     def _start_health(self) -> None:
         address = self._settings.health_address
@@ -267,5 +277,4 @@ def _connect(settings: Settings) -> KubernetesClient | None:
 
 
 def _identity(settings: Settings) -> Identity:
-    version = os.environ.get("WANDB_AGENT_VERSION") or f"launch-agent@{__version__}"
-    return Identity(settings.entity, settings.queues, socket.gethostname(), settings.agent_config, version)
+    return Identity(settings.entity, settings.queues, socket.gethostname(), settings.agent_config, settings.version)

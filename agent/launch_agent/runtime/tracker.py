@@ -12,8 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from launch_agent.core import lifecycle, retry
-from launch_agent.core.lifecycle import Action, Event, Limits, Tracked
+from launch_agent.core import actions, events, lifecycle, retry
+from launch_agent.core.actions import Action
+from launch_agent.core.events import Event
+from launch_agent.core.lifecycle import Limits, Tracked
 from launch_agent.core.models import Plan, Record, Resource, Stage, Step
 from launch_agent.runtime.inbox import Claim, Deferred, Found, Happened, Inbox, Message, Polled, Stopping
 from launch_agent.runtime.metrics import Metrics
@@ -93,6 +95,8 @@ class Tracker:
         self._next_publish = 0.0
         self.active: tuple[Record, ...] = ()
         """The records of running workloads, replaced as a whole: other threads may read it."""
+        self.summary = "starting"
+        """How things are, in one line; other threads may read it."""
         self.wants_items = False
         """Whether there was a free slot at the last poll; other threads may read it."""
 
@@ -161,7 +165,7 @@ class Tracker:
         self._items[item_id] = changed
         if changed.wake_at is not None and changed.wake_at != before.wake_at:
             self._set_alarm(changed.wake_at, item_id)
-        if isinstance(event, lifecycle.Created):
+        if isinstance(event, events.Created):
             self._note_launch(changed, now)
         if changed.ending is not None and before.ending is None:
             self._note_end(changed)
@@ -222,7 +226,7 @@ class Tracker:
                 plan = self._plans.get(alarm.item_id)
                 self._hands.perform(tracked, alarm.deferred.action, plan, alarm.deferred.attempt)
             elif tracked.wake_at == alarm.when:
-                self._apply(alarm.item_id, lifecycle.Woken())
+                self._apply(alarm.item_id, events.Woken())
 
     # ── taking items ──
 
@@ -234,7 +238,7 @@ class Tracker:
             self._items[record.item_id] = tracked
             if record.step is Step.CREATED:
                 self._follow(tracked)
-            self._apply(record.item_id, lifecycle.Recovered())
+            self._apply(record.item_id, events.Recovered())
         self._is_recovered = True
         if records:
             log.info("adopted %d items of an earlier start", len(records))
@@ -267,8 +271,8 @@ class Tracker:
         if claim.plan is not None:
             self._plans[record.item_id] = claim.plan
             for warning in claim.plan.warnings:
-                self._hands.perform(self._items[record.item_id], lifecycle.Warn(warning, Stage.AGENT), None)
-        self._apply(record.item_id, lifecycle.Popped())
+                self._hands.perform(self._items[record.item_id], actions.Warn(warning, Stage.AGENT), None)
+        self._apply(record.item_id, events.Popped())
 
     def _ask_for_more(self) -> None:
         if self._is_polling or self._is_stopping or not self._is_recovered or self._clock() < self._next_poll:
@@ -300,6 +304,10 @@ class Tracker:
         self.active = tuple(active)
         for state in STATES:
             self._metrics.items.labels(state).set(counts[state])
+        slots = "unlimited" if self._pace.max_jobs < 0 else str(self._pace.max_jobs)
+        used = sum(1 for one in self._items.values() if one.holds_slot)
+        told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+        self.summary = f"{used} of {slots} slots used" + (f": {told}" if told else "; waiting for items")
 
 
 STATES = ("claimed", "acked", "unknown", "starting", "running", "stopping", "ending")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from launch_agent.core.lifecycle import Event
+from launch_agent.core.events import Event
 from launch_agent.core.models import ObjectRef, Observation, Plan, Resource
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from launch_agent.adapters.kubernetes.client import Client
 from launch_agent.core import names, observation
-from launch_agent.core.lifecycle import Event, Observed, Vanished
+from launch_agent.core.events import Event, Observed, Vanished
 from launch_agent.core.models import JobState, Manifest, ObjectRef, Observation, Plan, Resource
 from launch_agent.errors import KubernetesConflict, KubernetesMissing, KubernetesUnavailable, RefusedError
 from launch_agent.targets.base import Notice, Post

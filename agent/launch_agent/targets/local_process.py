@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from launch_agent.core.lifecycle import Event, Observed
+from launch_agent.core.events import Event, Observed
 from launch_agent.core.models import Diagnosis, JobState, ObjectRef, Observation, Plan, Resource
 from launch_agent.errors import RefusedError
 from launch_agent.targets.base import Notice, Post

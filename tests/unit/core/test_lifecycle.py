@@ -7,42 +7,42 @@ from dataclasses import replace
 import pytest
 
 from launch_agent.core import lifecycle
-from launch_agent.core.lifecycle import (
+from launch_agent.core.actions import (
     Ack,
-    Acked,
     Action,
     AskOwner,
     AskRun,
     Create,
-    Created,
     Delete,
     DeleteRecord,
-    Ending,
-    Event,
     Fail,
-    Limits,
     Look,
+    ReadTail,
+    Release,
+    UpdateRecord,
+    Warn,
+    WriteRecord,
+)
+from launch_agent.core.events import (
+    Acked,
+    Created,
+    Event,
     Observed,
     OwnerSeen,
     Popped,
-    ReadTail,
     RecordDeleted,
     RecordWritten,
     Recovered,
     Refused,
-    Release,
     Released,
     Reported,
     RunSeen,
     StopSeen,
     TailRead,
-    Tracked,
-    UpdateRecord,
     Vanished,
-    Warn,
     Woken,
-    WriteRecord,
 )
+from launch_agent.core.lifecycle import Ending, Limits, Tracked
 from launch_agent.core.models import Diagnosis, JobState, ObjectRef, Observation, Record, Resource, Stage, Step
 
 LIMITS = Limits(stopped_run_timeout=60.0, start_timeout=1800.0)

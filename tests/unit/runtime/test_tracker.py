@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from launch_agent.core import lifecycle
-from launch_agent.core.lifecycle import Action, Limits, Tracked
+from launch_agent.core import actions, events
+from launch_agent.core.actions import Action
+from launch_agent.core.lifecycle import Limits, Tracked
 from launch_agent.core.models import JobState, ObjectRef, Observation, Plan, Record, Resource, Stage, Step
 from launch_agent.runtime.inbox import Claim, Deferred, Found, Happened, Inbox, Polled, Stopping
 from launch_agent.runtime.metrics import Metrics
@@ -124,8 +125,8 @@ def test_adopted_items_count_against_max_jobs() -> None:
 def test_a_slot_is_free_again_when_the_workload_is_over_though_its_report_is_not_taken() -> None:
     it = bench(max_jobs=1)
     it.say(Found((record("1"),)))
-    it.say(Polled(()), Happened("1", lifecycle.Acked(True)), Happened("1", lifecycle.RunSeen(None)))
-    it.say(Happened("1", lifecycle.Refused("forbidden", Stage.AGENT)))
+    it.say(Polled(()), Happened("1", events.Acked(True)), Happened("1", events.RunSeen(None)))
+    it.say(Happened("1", events.Refused("forbidden", Stage.AGENT)))
     assert it.tracker.free_slots() == 1
 
 
@@ -145,10 +146,10 @@ def test_an_item_popped_again_while_it_is_being_launched_starts_nothing() -> Non
 
 def test_a_refused_item_fails_and_is_forgotten() -> None:
     it = bench()
-    refused = lifecycle.Refused("SageMaker is not built here.", Stage.AGENT)
+    refused = events.Refused("SageMaker is not built here.", Stage.AGENT)
     it.say(Found(()), Polled((Claim(record("1"), refused=refused),)))
-    assert it.hands.done == [("1", lifecycle.Fail("SageMaker is not built here.", Stage.AGENT), 0)]
-    it.say(Happened("1", lifecycle.Reported()), Happened("1", lifecycle.RecordDeleted()))
+    assert it.hands.done == [("1", actions.Fail("SageMaker is not built here.", Stage.AGENT), 0)]
+    it.say(Happened("1", events.Reported()), Happened("1", events.RecordDeleted()))
     assert it.tracker.free_slots() == 2
 
 
@@ -158,12 +159,12 @@ def test_an_action_whose_peer_is_away_is_repeated_with_growing_pauses() -> None:
     it.hands.done.clear()
     waits = []
     for attempt in range(1, 6):
-        it.say(Deferred("1", lifecycle.Ack(), attempt, "no answer"))
+        it.say(Deferred("1", actions.Ack(), attempt, "no answer"))
         start = it.clock.now
         while not it.hands.done:
             it.clock.now += 0.25
             it.tracker.turn(0)
-        assert it.hands.done.pop() == ("1", lifecycle.Ack(), attempt)
+        assert it.hands.done.pop() == ("1", actions.Ack(), attempt)
         waits.append(it.clock.now - start)
     assert waits == [0.25, 0.5, 1.0, 2.0, 4.0]
 
@@ -172,13 +173,13 @@ def test_a_peer_that_names_a_time_is_asked_then() -> None:
     it = bench()
     it.say(Found((record("1"),)))
     it.hands.done.clear()
-    it.say(Deferred("1", lifecycle.Ack(), 1, "429", after=30.0))
+    it.say(Deferred("1", actions.Ack(), 1, "429", after=30.0))
     it.clock.now += 29.9
     it.tracker.turn(0)
     assert it.hands.done == []
     it.clock.now += 0.1
     it.tracker.turn(0)
-    assert it.hands.done == [("1", lifecycle.Ack(), 1)]
+    assert it.hands.done == [("1", actions.Ack(), 1)]
 
 
 def test_nothing_is_taken_any_more_when_the_agent_is_leaving() -> None:
@@ -206,5 +207,5 @@ def test_polls_that_fail_are_repeated_slower_each_time() -> None:
 
 def test_an_event_of_an_unknown_item_is_nothing() -> None:
     it = bench()
-    it.say(Found(()), Happened("x", lifecycle.Observed(Observation(JobState.FAILED))))
+    it.say(Found(()), Happened("x", events.Observed(Observation(JobState.FAILED))))
     assert it.hands.done == []

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from launch_agent.core.lifecycle import Observed
+from launch_agent.core.events import Observed
 from launch_agent.core.models import JobState, ObjectRef, Observation, Plan
 from launch_agent.errors import RefusedError
 from launch_agent.targets.base import Notice

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ class Client:
         *,
         timeout: float = 19.0,
         ca_bundle: Path | None = None,
+        verify_tls: bool = True,
         proxies: Mapping[str, str] | None = None,
         username: str = "",
         user_email: str = "",
@@ -57,6 +59,9 @@ class Client:
             "retries": False,
             "ca_certs": str(ca_bundle) if ca_bundle else None,
         }
+        if not verify_tls:  # WANDB_INSECURE_DISABLE_SSL: the owner's choice, warned of by the settings
+            options["cert_reqs"] = "CERT_NONE"
+            warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
         proxy = (proxies or {}).get(urlsplit(base_url).scheme)
         self._http = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
         self._is_single = False

@@ -1,0 +1,122 @@
+"""What can happen to an item. The runtime makes these of answers, watches and alarms; `lifecycle` judges them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from launch_agent.core.models import ObjectRef, Observation, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Popped:
+    """A new item, planned, nothing written yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """A record found at start-up."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordWritten:
+    """The record is on disk or in the cluster."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acked:
+    """W&B's answer to the ack."""
+
+    is_accepted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerSeen:
+    """The run id that W&B has for the item, after an ack that was answered *false*."""
+
+    run_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """The object exists, made now or before."""
+
+    ref: ObjectRef
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A step failed for good before the workload existed."""
+
+    message: str
+    stage: Stage = Stage.AGENT
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What the target saw."""
+
+    observation: Observation
+
+
+@dataclass(frozen=True, slots=True)
+class Vanished:
+    """The object is not in a complete list. To be looked at again before it is believed."""
+
+
+@dataclass(frozen=True, slots=True)
+class TailRead:
+    """The last lines that the workload wrote; empty where there are none."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunSeen:
+    """The run's state, None where W&B knows no such run."""
+
+    state: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StopSeen:
+    """Somebody asked the run to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """W&B took the failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The object is deleted, or its time to live is set."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordDeleted:
+    """The record is gone: the last step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Woken:
+    """The time ``wake_at`` has come."""
+
+
+Event = (
+    Popped
+    | Recovered
+    | RecordWritten
+    | Acked
+    | OwnerSeen
+    | Created
+    | Refused
+    | Observed
+    | Vanished
+    | TailRead
+    | RunSeen
+    | StopSeen
+    | Reported
+    | Released
+    | RecordDeleted
+    | Woken
+)
