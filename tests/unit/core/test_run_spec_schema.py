@@ -16,7 +16,7 @@ from launch_agent.core.shapes import Object
 from launch_agent.errors import SpecError
 from tests.support.specs import make_pod, make_spec
 
-SCHEMA: dict[str, Any] = json.loads(Path("schema/run-spec.schema.json").read_text())
+SCHEMA: dict[str, Any] = json.loads((Path(__file__).parents[3] / "schema/run-spec.schema.json").read_text())
 
 GOOD: list[dict[str, Any]] = [
     make_spec(),
