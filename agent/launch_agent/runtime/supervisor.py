@@ -61,20 +61,11 @@ class Agent:
         self._metrics.slots.set(settings.max_jobs)
         self._loops = Loops(self._metrics)
         self._inbox = Inbox()
-        self._wandb = WandbClient(
-            settings.base_url,
-            settings.api_key.reveal(),
-            timeout=settings.http_timeout,
-            ca_bundle=settings.ca_bundle,
-            verify_tls=settings.verify_tls,
-            proxies=settings.proxies,
-            username=settings.username,
-            user_email=settings.user_email,
-        )
+        self._wandb = _connect_wandb(settings)
         self._registration = Registration(self._wandb, _identity(settings))
         self._pool = ThreadPoolExecutor(settings.launch_concurrency, thread_name_prefix="launch")
         self._batcher = Batcher(self._wandb, self._metrics)
-        self._kubernetes = _connect(settings)
+        self._kubernetes = _connect_kubernetes(settings)
         self._watches: Watches | None = None
         self._targets = self._make_targets()
         self._ledger = self._make_ledger()
@@ -266,7 +257,20 @@ def run(settings: Settings) -> int:
     return agent.run()
 
 
-def _connect(settings: Settings) -> KubernetesClient | None:
+def _connect_wandb(settings: Settings) -> WandbClient:
+    return WandbClient(
+        settings.base_url,
+        settings.api_key.reveal(),
+        timeout=settings.http_timeout,
+        ca_bundle=settings.ca_bundle,
+        verify_tls=settings.verify_tls,
+        proxies=settings.proxies,
+        username=settings.username,
+        user_email=settings.user_email,
+    )
+
+
+def _connect_kubernetes(settings: Settings) -> KubernetesClient | None:
     """The cluster: an explicit kubeconfig, the pod's own, or the user's; None where there is none."""
     found = None
     if settings.kubeconfig is None:
