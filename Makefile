@@ -61,7 +61,7 @@ unit: venv ## Unit and adapter tests: seconds, no cluster
 
 .PHONY: server-test
 server-test: venv venv-wandb venv-wandb-launch ## The queue server, also against W&B's own client and agent
-	@$(BIN)/pytest -q -m "not (apiserver or sim or cluster or e2e)" tests/server tests/conformance
+	@$(BIN)/pytest -q -m "not (apiserver or sim or cluster or e2e)" tests/server tests/conformance tests/demo
 
 .PHONY: chart-test
 chart-test: venv ## The chart under real Helm 3 and Helm 4
