@@ -17,7 +17,6 @@ from launch_server.store import accounts, queues
 
 mutation = MutationType()
 queue_type = ObjectType("RunQueue")
-config_type = ObjectType("DefaultResourceConfig")
 
 # What `resource` may say (protocol section 1), and the alias that the SDK offers.
 RESOURCES = ("local-container", "local-process", "kubernetes", "sagemaker", "vertex", "gcp-vertex")

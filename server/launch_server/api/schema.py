@@ -50,7 +50,6 @@ def build_schema() -> GraphQLSchema:
         accounts.entity_type,
         accounts.project_type,
         queues.queue_type,
-        queues.config_type,
         runs.run_type,
         json_string,
         int64,

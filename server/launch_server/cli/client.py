@@ -1,4 +1,4 @@
-"""Two ways to the API with one face: over HTTP, or in this process on the database file."""
+"""Ways to the API with one face: over HTTP here, in this process on the database file in `local`."""
 
 import argparse
 import json
@@ -7,13 +7,9 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 import urllib3
-from sqlalchemy.exc import SQLAlchemyError
 
-from launch_server.api.engine import Engine, Request
 from launch_server.errors import UsageError
-from launch_server.settings import Settings, default_database
-from launch_server.store import accounts
-from launch_server.store.adapter import Database
+from launch_server.settings import default_database
 
 Json = Any
 _TIMEOUT = urllib3.Timeout(connect=5.0, read=30.0)
@@ -65,26 +61,7 @@ class HttpClient:
             parsed = json.loads(reply.data)
         except ValueError:
             raise UsageError(f"{self._url} answered HTTP {reply.status} without JSON: is it a queue server?") from None
-        return _data_of(parsed)
-
-
-class LocalClient:
-    """The API in this process, as the database's admin."""
-
-    def __init__(self, database_url: str) -> None:
-        self._database = Database(database_url)
-        try:
-            self._engine = Engine(self._database, Settings())
-            with self._database.read() as connection:
-                self._user = accounts.first_admin(connection)
-        except SQLAlchemyError as error:
-            self._database.close()
-            text = f"{self._database.path} is not a database of this server ({type(error).__name__})"
-            raise UsageError(text, "Start `launch-server serve` on it once.") from None
-
-    def execute(self, query: str, variables: Mapping[str, Json] | None = None) -> dict[str, Json]:
-        """The reply's `data`."""
-        return _data_of(self._engine.answer(self._user, Request(query, dict(variables or {}))))
+        return data_of(parsed)
 
 
 def _reason(error: Exception) -> str:
@@ -92,7 +69,13 @@ def _reason(error: Exception) -> str:
     return str(inner).split(": ", 1)[-1][:200]
 
 
-def _data_of(reply: Json) -> dict[str, Json]:
+def data_of(reply: Json) -> dict[str, Json]:
+    """The data of a GraphQL reply.
+
+    Raises:
+        UsageError: it is none, or has errors.
+
+    """
     if not isinstance(reply, dict):
         raise UsageError("the server's answer is not a GraphQL answer")
     errors = reply.get("errors")
@@ -125,13 +108,10 @@ def connect(options: argparse.Namespace) -> Client:
 
 
 def _local(url: str) -> Client:
-    path = Database.path_of(url)
-    if not path.is_file():
-        raise UsageError(
-            f"there is no database at {path} and no server was given",
-            "Start `launch-server serve`, or set WANDB_BASE_URL and WANDB_API_KEY, or give --database.",
-        )
-    return LocalClient(url)
+    # only here: the database and the schema take most of a command's time to import
+    from launch_server.cli.local import open_database
+
+    return open_database(url)
 
 
 def choose_entity(client: Client, options: argparse.Namespace) -> str:

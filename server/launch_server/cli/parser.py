@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 from launch_server.cli import admin, push, queue, run
-from launch_server.cli.serve import serve
 from launch_server.settings import DEFAULT_LISTEN, default_database
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -66,7 +65,14 @@ def _add_serve(commands: Commands) -> None:
     add("--sweep-seconds", type=_seconds, default=5.0, metavar="S", help="how often silent runs are looked for")
     add("--faults", metavar="WHAT", help="for measurements: latency=50ms delays every GraphQL request")
     add("--log-level", default="info", choices=("debug", "info", "warning", "error"), help="what goes to stderr")
-    command.set_defaults(run=serve)
+    command.set_defaults(run=_serve)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    # only here: the server takes most of a command's time to import
+    from launch_server.cli.serve import serve
+
+    return serve(options)
 
 
 def _seconds(text: str) -> float:
