@@ -206,7 +206,7 @@ def _examine_container(container: _Container, grace: float) -> Finding | None:
 
 def _examine_waiting(container: _Container, waiting: Mapping[str, Any], grace: float) -> Finding | None:
     reason = waiting.get("reason") or ""
-    message = _clip(waiting.get("message"))
+    message = waiting.get("message") or ""
     if reason == "CrashLoopBackOff":
         return _examine_crashes(container)
     if reason == "CreateContainerConfigError" and "runAsNonRoot" in message:
@@ -219,7 +219,7 @@ def _examine_waiting(container: _Container, waiting: Mapping[str, Any], grace: f
     diagnosis = Diagnosis(
         rule.category,
         f"The {container.label} {rule.what}.",
-        message,
+        _clip(message),
         rule.cure,
         fails_after=0.0 if rule.is_final else grace,
     )

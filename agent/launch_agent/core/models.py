@@ -161,7 +161,7 @@ class Plan:
     Secrets in it are the only values that must be masked when shown. ``warnings`` are for the item.
     """
 
-    objects: tuple[Manifest, ...]
+    objects: tuple[Manifest, ...] = field(repr=False)
     warnings: tuple[str, ...] = ()
 
     @property
