@@ -38,6 +38,8 @@ def take_stream(connection: Connection, run: Row[Any], body: Mapping[str, Json],
     exit_code = body.get("exitcode")
     if exit_code is not None and (isinstance(exit_code, bool) or not isinstance(exit_code, int)):
         raise RequestError("exitcode must be a whole number")
+    if exit_code is not None and not -(2**31) <= exit_code < 2**31:
+        raise RequestError("exitcode must be a whole number of 32 bits")
     uploaded = body.get("uploaded") or []
     if not isinstance(uploaded, list) or not all(isinstance(name, str) for name in uploaded):
         raise RequestError("uploaded must be a list of file names")

@@ -1,6 +1,7 @@
 """Queue items over HTTP: push, pop, acknowledge, fail, warn, follow the run."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -275,6 +276,14 @@ def test_a_hundred_pops_and_acks_in_one_document_happen_in_order(server: Server)
     assert [ack["success"] for ack in acked] == [True] * 12
 
 
+def test_agents_that_pop_at_the_same_time_never_get_the_same_item(server: Server) -> None:
+    server.make_queue()
+    pushed = {server.push() for _ in range(40)}
+    with ThreadPoolExecutor(8) as agents:
+        popped = [item for item in agents.map(lambda _: server.pop_id(), range(60)) if item is not None]
+    assert sorted(popped) == sorted(pushed)
+
+
 def test_one_bad_alias_does_not_spoil_the_others(server: Server) -> None:
     server.make_queue()
     item = server.push()
@@ -296,6 +305,7 @@ def test_one_bad_alias_does_not_spoil_the_others(server: Server) -> None:
         ("{", "runSpec is not valid JSON"),
         ("[1]", "runSpec must be a JSON object, not list"),
         ('{"entity": "other"}', "user 'reader' has no access to entity 'other'"),
+        ('{"project": "\\ud800"}', "project of the run spec"),
         ('{"entity": "a/b"}', "entity of the run spec 'a/b' must not contain '/'"),
         ("[" * 100_000, "runSpec is nested too deeply"),
     ],

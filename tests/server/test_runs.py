@@ -135,6 +135,8 @@ def test_a_run_that_is_not_there_is_null(server: Server) -> None:
         (b'{"files": {"a": 3}}', "files.a.offset must be a whole number"),
         (b'{"files": {"wandb-summary.json": {"content": ["{"]}}}', "is not valid JSON"),
         (b'{"complete": true, "exitcode": "1"}', "exitcode must be a whole number"),
+        (b'{"complete": true, "exitcode": 99999999999999999999}', "exitcode must be a whole number of 32 bits"),
+        (b'{"files": {"a": {"content": ["\\ud800"]}}}', "half a character"),
         (b'{"uploaded": [1]}', "uploaded must be a list of file names"),
         (b"\xff\xfe{", "the body is not valid"),
     ],

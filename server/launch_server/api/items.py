@@ -97,6 +97,7 @@ def _push(context: Context, queue: Row[Any], given: dict[str, Any]) -> dict[str,
     spec = values.parse_object(given["runSpec"], "runSpec")
     target = values.check_name(str(spec.get("entity") or queue.entity), "entity of the run spec")
     context.entity(target)
+    project = values.check_name(str(spec.get("project") or "uncategorized"), "project of the run spec")
     text = given.get("templateVariableValues")
     variables = values.parse_object(text, "templateVariableValues") if text and text != "null" else {}
     merged = _merge(context, queue, spec, variables)
@@ -115,7 +116,7 @@ def _push(context: Context, queue: Row[Any], given: dict[str, Any]) -> dict[str,
             "updated_at": context.now,
             "leases": 0,
             "run_entity": target,
-            "run_project": str(spec.get("project") or "uncategorized").lower()[:128],
+            "run_project": project.lower(),
         },
     )
     context.metrics.items.labels("pushed").inc()

@@ -54,14 +54,25 @@ def parse_json(body: bytes) -> Any:
     """The JSON value of a body.
 
     Raises:
-        RequestError: it is not UTF-8, not JSON, or nested too deeply.
+        RequestError: it is not UTF-8, not JSON, nested too deeply, or has half a character in a text.
 
     """
     try:
-        return json.loads(body)
+        value = json.loads(body)
     except UnicodeDecodeError:
         raise RequestError("the body is not valid UTF-8") from None
     except RecursionError:
         raise RequestError("the body is nested too deeply") from None
     except ValueError as error:
         raise RequestError(f"the body is not valid JSON: {error}") from None
+    if b"\\u" in body:
+        _check_characters(value)
+    return value
+
+
+def _check_characters(value: Any) -> None:
+    """Escapes can write half a character, which no database keeps."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise RequestError("the body has half a character (a lone surrogate) in a text") from None
