@@ -23,14 +23,21 @@ LATE = 180.0
 class Loops:
     """All loops of one agent. A loop that raises is started again; this is the one place that catches everything."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
         self.stop = threading.Event()
         self._metrics = metrics
+        self._clock = clock
         self._beats: dict[str, float] = {}
+        self._judged: set[str] = set()
         self._threads: list[threading.Thread] = []
 
-    def start(self, name: str, loop: Loop) -> None:
-        """Run ``loop`` on a thread of its own from now on."""
+    def start(self, name: str, loop: Loop, *, is_judged: bool = True) -> None:
+        """Run ``loop`` on a thread of its own from now on.
+
+        One that is judged must beat at least each `LATE` seconds; loops that wait for long are judged elsewhere.
+        """
+        if is_judged:
+            self._judged.add(name)
         thread = threading.Thread(target=self._keep, args=(name, loop), name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
@@ -38,7 +45,7 @@ class Loops:
     def _keep(self, name: str, loop: Loop) -> None:
         attempt = 0
         while not self.stop.is_set():
-            began = time.monotonic()
+            began = self._clock()
             self._beat(name)
             try:
                 loop(self.stop, lambda: self._beat(name))
@@ -46,18 +53,18 @@ class Loops:
                 log.exception("the loop %s met an error and is started again", name)
             if self.stop.is_set():
                 return
-            attempt = 0 if time.monotonic() - began > retry.CAP else attempt + 1
+            attempt = 0 if self._clock() - began > retry.CAP else attempt + 1
             self._metrics.loop_restarts.labels(name).inc()
             self.stop.wait(retry.delay(attempt, random.random()))
 
     def _beat(self, name: str) -> None:
-        self._beats[name] = time.monotonic()
+        self._beats[name] = self._clock()
         self._metrics.loop_beat.labels(name).set_to_current_time()
 
     def stuck(self) -> list[str]:
-        """Names of loops without a beat for `LATE` seconds."""
-        now = time.monotonic()
-        return sorted(name for name, beat in self._beats.items() if now - beat > LATE)
+        """Names of judged loops without a beat for `LATE` seconds."""
+        now = self._clock()
+        return sorted(name for name, beat in self._beats.copy().items() if name in self._judged and now - beat > LATE)
 
     def join(self, timeout: float) -> None:
         """Wait for all threads, ``timeout`` seconds in all; crash-only: what still runs then is left."""

@@ -165,9 +165,9 @@ class Agent:
         self._loops.start("wandb", self._batcher.run)
         self._loops.start("intake", self._intake.run)
         self._loops.start("attendant", self._attendant.run)
-        self._loops.start("processes", lambda stop, _beat: self._processes.run(stop))
-        self._loops.start("recovery", self._recover)
-        self._loops.start("status", self._tell_status)
+        self._loops.start("processes", self._processes.run)
+        self._loops.start("recovery", self._recover, is_judged=False)
+        self._loops.start("status", self._tell_status, is_judged=False)
         self._loops.stop.wait()
         return self._leave()
 

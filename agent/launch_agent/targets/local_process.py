@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -149,9 +149,10 @@ class LocalProcessTarget:
         for entry in notice.objects:
             yield entry["item_id"], Observed(entry["observation"])
 
-    def run(self, stop: threading.Event) -> None:
+    def run(self, stop: threading.Event, beat: Callable[[], None]) -> None:
         """Look at every followed process, each half second, and post what changed."""
         while not stop.wait(INTERVAL):
+            beat()
             self.sweep()
 
     def sweep(self) -> None:
