@@ -141,8 +141,7 @@ class LaunchContext:
     """What a manifest is made of besides the run spec; everything an agent knows about itself.
 
     ``installation`` is stable over restarts (release and namespace); ``release`` is Helm's or empty.
-    ``api_key_secret`` names an existing Secret with key ``password`` that holds the agent's key, or is empty where a
-    Secret per run is to be made. ``macros`` are environment variables that the owner allows in ``${…}``.
+    ``macros`` are environment variables that the owner allows in ``${…}``.
     """
 
     base_url: str

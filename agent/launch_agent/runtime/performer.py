@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 from launch_agent.adapters.wandb import operations
 from launch_agent.adapters.wandb.operation import Operation
-from launch_agent.core import actions, events
+from launch_agent.core import actions, events, messages
 from launch_agent.core.actions import Action
 from launch_agent.core.events import Event
 from launch_agent.core.lifecycle import Tracked
@@ -27,7 +27,7 @@ from launch_agent.errors import (
     WandbError,
     WandbRejected,
 )
-from launch_agent.runtime.batcher import Batcher
+from launch_agent.runtime.batcher import Done
 from launch_agent.runtime.inbox import Deferred, Happened, Inbox
 from launch_agent.runtime.ledger import Ledger
 from launch_agent.targets.base import Target
@@ -38,6 +38,13 @@ PROJECT = "model-registry"
 """The fixed project that queues live in (protocol section 1)."""
 
 TAIL_ATTEMPTS = 3
+
+
+class Sender(Protocol):
+    """Who sends operations to W&B."""
+
+    def submit(self, operation: Operation, done: Done, /) -> None:
+        """Send one, and call ``done`` with its value or its error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +65,11 @@ class Performer:
         *,
         inbox: Inbox,
         pool: Executor,
-        batcher: Batcher,
+        batcher: Sender,
         ledger: Ledger,
         targets: Mapping[Resource, Target],
         replan: Callable[[Record], Plan],
+        secrets: tuple[str, ...] = (),
     ) -> None:
         self._inbox = inbox
         self._pool = pool
@@ -69,15 +77,22 @@ class Performer:
         self._ledger = ledger
         self._targets = targets
         self._replan = replan
+        self._secrets = secrets
 
     def perform(self, tracked: Tracked, action: Action, plan: Plan | None, attempt: int = 0) -> None:
         """Start one action; what comes of it arrives in the inbox."""
         task = Task(tracked.record, action, plan, attempt)
-        operation = _operation(tracked.record, action)
+        operation = _operation(tracked.record, self._mask(action))
         if operation is not None:
             self._batcher.submit(operation, lambda value, error: self._answered(task, value, error))
         else:
             self._pool.submit(self._run, task)
+
+    def _mask(self, action: Action) -> Action:
+        """A report without the keys that a log or an error may have quoted."""
+        if isinstance(action, actions.Fail | actions.Warn):
+            return replace(action, message=messages.redact(action.message, self._secrets))
+        return action
 
     # ── W&B ──
 

@@ -21,7 +21,7 @@ from launch_agent.core import ledger_format, manifest, retry
 from launch_agent.core import spec as specs
 from launch_agent.core.lifecycle import Limits
 from launch_agent.core.models import LaunchContext, Plan, QueueItem, Record, Resource
-from launch_agent.errors import KubernetesUnavailable, WandbError, WandbUnavailable
+from launch_agent.errors import KubernetesUnavailable, RefusedError, WandbError, WandbUnavailable
 from launch_agent.runtime.attendant import Attendant
 from launch_agent.runtime.batcher import Batcher
 from launch_agent.runtime.cluster import Watches
@@ -87,6 +87,7 @@ class Agent:
                 ledger=self._ledger,
                 targets=self._targets,
                 replan=self._replan,
+                secrets=(settings.api_key.reveal(),),
             ),
             poll=self._intake.poll,
             targets=self._targets,
@@ -148,9 +149,14 @@ class Agent:
 
     def _replan(self, record: Record) -> Plan:
         """The plan of a record from an earlier start. Its Secrets were created before the record was written."""
+        has_marker = record.run_spec.get(ledger_format.API_KEY) == ledger_format.MARKER
+        if has_marker and record.resource is not Resource.KUBERNETES:
+            raise RefusedError(
+                "The agent was started anew before this process was; the item's own API key is not kept on disk.",
+                resolution="Push the item again.",
+            )
         item = QueueItem(record.item_id, record.queue, record.run_spec)
         plan = self._plan(item, specs.parse(record.run_spec), record.run_id)
-        has_marker = record.run_spec.get(ledger_format.API_KEY) == ledger_format.MARKER
         return replace(plan, objects=plan.objects[-1:]) if has_marker else plan
 
     # ── running ──

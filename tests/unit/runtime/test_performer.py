@@ -1,0 +1,251 @@
+"""What comes of an action: an event, a refusal, or another attempt later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from launch_agent.adapters.wandb.operation import Operation
+from launch_agent.core import actions, events
+from launch_agent.core.actions import Action
+from launch_agent.core.events import Event
+from launch_agent.core.lifecycle import Tracked
+from launch_agent.core.models import JobState, ObjectRef, Observation, Plan, Record, Resource, Stage
+from launch_agent.errors import (
+    KubernetesDenied,
+    KubernetesInvalid,
+    KubernetesUnavailable,
+    LedgerError,
+    RefusedError,
+    WandbDenied,
+    WandbError,
+    WandbRejected,
+    WandbUnavailable,
+)
+from launch_agent.runtime.batcher import Done
+from launch_agent.runtime.inbox import Deferred, Happened, Inbox
+from launch_agent.runtime.performer import Performer
+from launch_agent.targets.base import Notice
+
+KEY = "local-" + "k" * 40
+REF = ObjectRef("batch/v1", "Job", "ml", "launch-x", "uid")
+RECORD = Record(
+    item_id="item-1",
+    queue="q",
+    queue_entity="e",
+    run_id="r1",
+    run_entity="e",
+    run_project="p",
+    resource=Resource.KUBERNETES,
+    run_spec={},
+)
+
+
+class Now(Executor):
+    """Performs at once, on the caller's thread."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+@dataclass
+class Answers:
+    """W&B: the same answer for each operation."""
+
+    value: Any = None
+    error: WandbError | None = None
+    sent: list[Operation] = field(default_factory=list)
+
+    def submit(self, operation: Operation, done: Done, /) -> None:
+        self.sent.append(operation)
+        done(self.value, self.error)
+
+
+@dataclass
+class Place:
+    """A target and a ledger that do as told, or raise."""
+
+    error: Exception | None = None
+    resource: Resource = Resource.KUBERNETES
+    unreadable: tuple[str, ...] = ()
+
+    def _do(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+    def locate(self, plan: Plan) -> ObjectRef:
+        return REF
+
+    def prepare(self, plan: Plan) -> None:
+        return None
+
+    def create(self, plan: Plan, item_id: str) -> ObjectRef:
+        self._do()
+        return REF
+
+    def look(self, ref: ObjectRef) -> Observation:
+        self._do()
+        return Observation(JobState.RUNNING)
+
+    def tail(self, ref: ObjectRef, _seen: Observation, /) -> str:
+        self._do()
+        return "last line"
+
+    def release(self, ref: ObjectRef, after: int | None) -> None:
+        self._do()
+
+    def delete(self, ref: ObjectRef) -> None:
+        self._do()
+
+    def follow(self, item_id: str, ref: ObjectRef) -> None:
+        return None
+
+    def forget(self, item_id: str) -> None:
+        return None
+
+    def absorb(self, notice: Notice) -> tuple[tuple[str, Event], ...]:
+        return ()
+
+
+@dataclass
+class Book:
+    error: Exception | None = None
+    unreadable: tuple[str, ...] = ()
+
+    def create(self, record: Record) -> None:
+        if self.error is not None:
+            raise self.error
+
+    def update(self, record: Record) -> None:
+        self.create(record)
+
+    def delete(self, item_id: str) -> None:
+        self.create(RECORD)
+
+    def list(self) -> list[Record]:
+        return []
+
+
+def perform(
+    action: Action,
+    *,
+    wandb: Answers | None = None,
+    place: Place | None = None,
+    book: Book | None = None,
+    attempt: int = 0,
+) -> list[Any]:
+    inbox = Inbox()
+    performer = Performer(
+        inbox=inbox,
+        pool=Now(),
+        batcher=wandb or Answers(),
+        ledger=book or Book(),
+        targets={Resource.KUBERNETES: place or Place()},
+        replan=lambda _record: Plan(()),
+        secrets=(KEY,),
+    )
+    performer.perform(Tracked(RECORD), action, Plan(()), attempt)
+    found = []
+    while not inbox.empty():
+        message = inbox.get()
+        found.append(message.event if isinstance(message, Happened) else message)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("action", "value", "event"),
+    [
+        (actions.Ack(), {"success": True}, events.Acked(True)),
+        (actions.Ack(), {"success": False}, events.Acked(False)),
+        (actions.Ack(), None, events.Acked(False)),
+        (actions.AskOwner(), {"runQueue": {"runQueueItem": {"associatedRunId": "r1"}}}, events.OwnerSeen("r1")),
+        (actions.AskOwner(), None, events.OwnerSeen(None)),
+        (actions.AskRun(), {"run": {"state": "running"}}, events.RunSeen("running")),
+        (actions.AskRun(), {"run": None}, events.RunSeen(None)),
+        (actions.Fail("why", Stage.RUN), {"success": True}, events.Reported()),
+    ],
+)
+def test_an_answer_of_wandb_becomes_an_event(action: Action, value: Any, event: Event) -> None:
+    assert perform(action, wandb=Answers(value)) == [event]
+
+
+@pytest.mark.parametrize(
+    ("action", "expected"),
+    [
+        (actions.Ack(), [events.Acked(False)]),
+        (actions.AskOwner(), [events.OwnerSeen(None)]),
+        (actions.AskRun(), [events.RunSeen(None)]),
+        (actions.Fail("why", Stage.RUN), [events.Reported()]),
+        (actions.Warn("why", Stage.RUN), []),
+    ],
+)
+def test_a_refusal_of_wandb_ends_the_question(action: Action, expected: list[Event]) -> None:
+    assert perform(action, wandb=Answers(error=WandbRejected("no such run"))) == expected
+
+
+@pytest.mark.parametrize("error", [WandbUnavailable("no answer", retry_after=7.0), WandbDenied("the key was changed")])
+@pytest.mark.parametrize("action", [actions.Ack(), actions.Fail("why", Stage.RUN), actions.Warn("why", Stage.RUN)])
+def test_nothing_for_wandb_is_lost_while_wandb_is_away(action: Action, error: WandbError) -> None:
+    (message,) = perform(action, wandb=Answers(error=error), attempt=2)
+    assert isinstance(message, Deferred)
+    assert (message.action, message.attempt, message.after) == (action, 3, getattr(error, "retry_after", None))
+
+
+@pytest.mark.parametrize(
+    "action",
+    [actions.Create(), actions.Look(), actions.Release(), actions.Delete()],
+)
+def test_nothing_for_the_cluster_is_lost_while_it_is_away(action: Action) -> None:
+    (message,) = perform(action, place=Place(KubernetesUnavailable("no answer")))
+    assert isinstance(message, Deferred)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        KubernetesInvalid("spec is wrong", status=422),
+        KubernetesDenied("forbidden"),
+        RefusedError("the name is taken"),
+        OSError("x"),
+    ],
+)
+def test_an_object_that_can_not_be_made_refuses_the_item_with_the_reason(error: Exception) -> None:
+    (event,) = perform(actions.Create(), place=Place(error))
+    assert isinstance(event, events.Refused)
+    assert str(error) in event.message
+
+
+def test_an_item_whose_record_can_not_be_held_is_refused_before_its_ack() -> None:
+    (event,) = perform(actions.WriteRecord(), book=Book(LedgerError("too large")))
+    assert event == events.Refused("too large", Stage.AGENT)
+
+
+def test_an_error_of_our_own_stays_with_its_item(caplog: pytest.LogCaptureFixture) -> None:
+    (event,) = perform(actions.Create(), place=Place(ZeroDivisionError("a bug")))
+    assert isinstance(event, events.Refused)
+    assert "ZeroDivisionError" in event.message
+    assert "failed unexpectedly" in caplog.text
+
+
+def test_a_log_that_can_not_be_read_does_not_hold_the_report_up() -> None:
+    action = actions.ReadTail(Observation(JobState.FAILED, pod="p"))
+    assert isinstance(perform(action, place=Place(KubernetesUnavailable("500")))[0], Deferred)
+    assert perform(action, place=Place(KubernetesUnavailable("500")), attempt=3) == [events.TailRead("")]
+    assert perform(action, place=Place(KubernetesDenied("403"))) == [events.TailRead("")]
+
+
+def test_an_object_that_may_not_be_deleted_does_not_hold_its_record_up() -> None:
+    assert perform(actions.Delete(), place=Place(KubernetesDenied("403"))) == [events.Released()]
+
+
+def test_no_key_leaves_in_a_report() -> None:
+    wandb = Answers({"success": True})
+    perform(actions.Fail(f"it printed {KEY}", Stage.RUN), wandb=wandb)
+    assert KEY not in str(wandb.sent)
+    assert "it printed" in str(wandb.sent)
