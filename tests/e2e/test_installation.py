@@ -67,8 +67,10 @@ def test_an_upgrade_by_helm_4_replaces_the_agent_and_the_running_job_ends_well(s
     jobs = [job for job in stage.cluster.jobs("default")
             if job["metadata"]["labels"].get("wandb.ai/run-id") == claimed["associatedRunId"]]  # fmt: skip
     assert len(jobs) == 1
-    wait_until(lambda: stage.cluster.find("ConfigMap", NAMESPACE, "launch-agent/record=item"), 90, "no record to be left",
-               until=lambda records: not records)  # fmt: skip
+    wait_until(
+        lambda: stage.cluster.find("ConfigMap", NAMESPACE, "launch-agent/record=item"), 90, "no record to be left",
+        until=lambda records: not records,
+    )  # fmt: skip
 
 
 def test_no_operation_was_unknown_to_the_server(stage: Stage) -> None:

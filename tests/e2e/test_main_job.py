@@ -9,6 +9,7 @@ import pytest
 
 from tests.e2e.conftest import PROJECT, QUEUE, Stage
 from tests.support.backend import Json, texts
+from tests.support.place import item_of
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -72,7 +73,7 @@ def test_an_image_that_does_not_exist_fails_the_item_after_the_grace_naming_it(
     assert "not found" in message
     tell("image that does not exist", message)
     wait_until(
-        lambda: [job for job in stage.cluster.jobs("default") if _item_of(job) == items["no image"]], 20,
+        lambda: [job for job in stage.cluster.jobs("default") if item_of(job) == items["no image"]], 20,
         "its Job to be deleted", until=lambda jobs: not jobs,
     )  # fmt: skip
 
@@ -98,7 +99,3 @@ def test_a_script_that_never_calls_init_fails_the_item_and_says_what_to_do(
     assert "WANDB_RUN_ID" in message
     assert "counted to three" in message
     tell("never called wandb.init", message)
-
-
-def _item_of(job: Json) -> str:
-    return str((job["metadata"].get("annotations") or {}).get("launch-agent/item-id"))

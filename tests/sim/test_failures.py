@@ -60,12 +60,14 @@ def test_a_pod_that_fits_nowhere_warns_on_the_item_and_waits(place: Place) -> No
     assert place.item(item_id)["state"] == "CLAIMED"
 
 
-def test_a_resource_without_a_target_is_refused_by_name_before_the_ack(place: Place) -> None:
-    place.start()
-    spec = {**IMAGE_ARGS, "resource": "sagemaker", "resource_args": {"sagemaker": {"RoleArn": "arn:aws:iam::1:role/r"}}}
-    item_id = place.backend.push(place.name, spec)
-    item = place.wait_for_item(item_id, "FAILED")
-    assert "sagemaker" in item["error"]["message"]
+@pytest.mark.parametrize("resource", ["sagemaker", "vertex", "mainframe"])
+def test_a_resource_without_a_target_is_refused_by_name_before_the_ack(place: Place, resource: str) -> None:
+    queue = f"{place.name}-any"
+    place.backend.create_queue(queue, None)
+    place.start(queue)
+    item_id = place.backend.push(queue, {**IMAGE_ARGS, "resource": resource, "resource_args": {resource: {}}})
+    item = place.wait_for_item(item_id, "FAILED", queue=queue)
+    assert resource in item["error"]["message"]
     assert item["associatedRunId"] is None
     assert not place.records()
 
@@ -81,7 +83,6 @@ def _pod(**spec: Any) -> dict[str, Any]:
 MALFORMED: dict[str, tuple[dict[str, Any], str]] = {
     "no image": ({"entity": "local", "project": PROJECT, "resource": "kubernetes"}, "docker_image"),
     "an image that is a number": ({**IMAGE_ARGS, "docker": {"docker_image": 7}}, "docker_image"),
-    "an unknown resource": ({**IMAGE_ARGS, "resource": "mainframe"}, "mainframe"),
     "arguments that are text": ({**IMAGE_ARGS, "overrides": {"args": "--lr 1"}}, "overrides.args"),
     "containers that are text": (_pod(containers="train"), "containers"),
     "a pod spec that is a list": (_with(spec={"template": {"spec": []}}), "spec.template.spec"),
@@ -89,7 +90,7 @@ MALFORMED: dict[str, tuple[dict[str, Any], str]] = {
     "the host's network": (_pod(hostNetwork=True), "hostNetwork"),
     "a security context": (_pod(securityContext={"runAsUser": 0}), "securityContext"),
     "a field that Kubernetes does not take": (_with(spec={"parallelism": "many"}), "parallelism"),
-    "a name that Kubernetes does not take": (_with(metadata={"name": "Not_A_Name"}), "Not_A_Name"),
+    "a name that Kubernetes does not take": (_with(metadata={"name": "Not_A_Name"}), "metadata.name"),
 }
 
 
@@ -106,8 +107,7 @@ def test_the_agent_launches_on_after_all_malformed_items_without_a_traceback(sha
         shared_place.backend.push(shared_place.name, spec)
     good = shared_place.backend.push(shared_place.name, image_spec("local", PROJECT, IMAGE))
     shared_place.wait_for_item(good, "CLAIMED")
-    job = shared_place.wait_for_job()
-    shared_place.play(job)
+    shared_place.play(shared_place.wait_for_job_of(good))
     item = shared_place.wait_for_item(good, "FINISHED")
     assert not texts(item)
     agent = shared_place.agents[0]

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.agents import free_port
 from tests.support.place import Place
 from tests.support.servers import start_server
 from tests.support.waiting import wait_until
@@ -41,14 +40,15 @@ def test_a_working_agent_is_alive_and_ready_and_counts_its_items(place: Place) -
 
 
 def test_an_agent_without_its_queue_server_says_so_and_goes_on_when_it_comes(place: Place, tmp_path: Path) -> None:
-    port = free_port()
-    agent = place.start(ready=False, environ={"WANDB_BASE_URL": f"http://127.0.0.1:{port}"})
+    early = start_server(tmp_path / "server", key=place.server.key)
+    early.backend.create_queue(place.name)
+    early.stop()
+    agent = place.start(ready=False, environ={"WANDB_BASE_URL": early.url})
     wait_until(lambda: "W&B does not answer" in agent.program.log, 15, "the log to tell of it")
     assert agent.get("/healthz").status_code == 200
     assert (agent.get("/readyz").status_code, agent.get("/readyz").text) == (503, "not registered with W&B yet\n")
-    late = start_server(tmp_path / "late", port=port, key=place.server.key)
+    late = start_server(tmp_path / "server", port=early.port, key=place.server.key)
     try:
-        late.backend.create_queue(place.name)
         agent.wait_until_ready(30)
     finally:
         late.stop()

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.support.agents import Agent
-from tests.support.place import PROJECT, Place, run_id_of
+from tests.support.place import PROJECT, Place, item_of, run_id_of
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.sim
@@ -43,7 +43,7 @@ def test_a_running_job_is_adopted_at_the_next_start(place: Place, how: str) -> N
 def test_what_ended_while_no_agent_ran_is_reported_by_the_next_one(place: Place, how: str) -> None:
     agent = place.start()
     failing, finishing = place.push(), place.push()
-    jobs = {job["metadata"]["annotations"]["launch-agent/item-id"]: job for job in place.wait_for_jobs(2)}
+    jobs = {item_of(job): job for job in place.wait_for_jobs(2)}
     for job in jobs.values():
         place.wait_for_pod(job)
     wait_until(lambda: [place.item(one)["state"] for one in (failing, finishing)], 10, "both items to be claimed",
@@ -85,7 +85,7 @@ def _launched_once(place: Place, items: list[str]) -> None:
     jobs = place.wait_for_jobs(len(items), timeout=60)
     for item_id in items:
         claimed = place.wait_for_item(item_id, "CLAIMED")
-        mine = [job for job in jobs if job["metadata"]["annotations"]["launch-agent/item-id"] == item_id]
+        mine = [job for job in jobs if item_of(job) == item_id]
         assert [run_id_of(job) for job in mine] == [claimed["associatedRunId"]]
     for job in jobs:
         place.play(job)

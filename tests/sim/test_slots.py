@@ -50,7 +50,9 @@ def test_never_more_items_than_max_jobs_are_in_work_and_all_are_done_at_the_end(
             _stays_at(place, agent, 2, 1.5)
             states = [place.item(item)["state"] for item in items]
             assert sorted(states) == ["CLAIMED", "CLAIMED", "PENDING", "PENDING", "PENDING"]
-        place.play(min(running, key=lambda job: job["metadata"]["creationTimestamp"]))
+        oldest = min(running, key=lambda job: job["metadata"]["creationTimestamp"])
+        place.play(oldest)
+        place.wait_until_job(oldest["metadata"]["name"], "the Job's end", lambda job: job and is_over(job))
     for item in items:
         place.wait_for_item(item, "FINISHED")
     place.wait_until_no_record()

@@ -75,11 +75,13 @@ class Backend:
 
     # ── queues and items ──
 
-    def create_queue(self, queue: str, resource: str = "kubernetes", arguments: Json | None = None) -> None:
-        """A queue, with a default config of ``resource_args.<resource>`` when there are arguments."""
-        text = json.dumps({"resource_args": {resource: arguments or {}}})
-        config = self.execute(_CREATE_CONFIG, entity=self.entity, resource=resource, config=text)
-        config_id = config["createDefaultResourceConfig"]["defaultResourceConfigID"]
+    def create_queue(self, queue: str, resource: str | None = "kubernetes", arguments: Json | None = None) -> None:
+        """A queue with a default config of ``resource_args.<resource>``; without a resource, one without a config."""
+        config_id = None
+        if resource is not None:
+            text = json.dumps({"resource_args": {resource: arguments or {}}})
+            config = self.execute(_CREATE_CONFIG, entity=self.entity, resource=resource, config=text)
+            config_id = config["createDefaultResourceConfig"]["defaultResourceConfigID"]
         made = self.execute(_CREATE_QUEUE, entity=self.entity, project=PROJECT, queue=queue, config=config_id)
         assert made["createRunQueue"]["success"], made
 

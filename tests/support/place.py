@@ -97,6 +97,13 @@ class Place:
         """Wait for the first Job."""
         return self.wait_for_jobs(1)[0]
 
+    def wait_for_job_of(self, item_id: str) -> Json:
+        """Wait for the Job of one item."""
+        jobs = wait_until(
+            lambda: [job for job in self.cluster.jobs(self.name) if item_of(job) == item_id], 20, f"a Job of {item_id}"
+        )
+        return jobs[0]
+
     def wait_for_pod(self, job: Json, phase: str = "Running") -> Json:
         """Wait until the Job's pod is in ``phase``."""
         name = job["metadata"]["name"]
@@ -134,3 +141,8 @@ def run_id_of(job: Json) -> str:
     """The run that a Job was launched for."""
     found: str = environment_of(job)["WANDB_RUN_ID"]
     return found
+
+
+def item_of(job: Json) -> str:
+    """The item that a Job was launched for."""
+    return str((job["metadata"].get("annotations") or {}).get("launch-agent/item-id"))

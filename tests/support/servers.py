@@ -27,6 +27,11 @@ class Server:
         return self.backend.url
 
     @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return int(self.url.rpartition(":")[2])
+
+    @property
     def key(self) -> str:
         """The admin's API key."""
         return self.backend.key
@@ -40,13 +45,14 @@ class Server:
 def start_server(
     folder: Path, *arguments: str, host: str = "127.0.0.1", port: int = 0, key: str | None = None
 ) -> Server:
-    """Start a queue server (port 0: on a free one) with an empty database in ``folder``; wait until it listens."""
+    """Start a queue server (port 0: on a free one) with a database in ``folder``; wait until it listens."""
     key = key or secrets.token_hex(20)
     folder.mkdir(parents=True, exist_ok=True)
     environment = clean_environment(folder / "home", {"LAUNCH_SERVER_ADMIN_KEY": key})
     command = [str(BIN / "launch-server"), "serve", "--listen", f"{host}:{port}"]
     command += ["--database", f"sqlite:///{folder / 'queue.db'}", "--entity", ENTITY, *arguments]
-    program = Program(command, environment, folder / "server.log")
+    log = folder / f"server-{len(list(folder.glob('server-*')))}.log"
+    program = Program(command, environment, log)
     listening = wait_until(
         lambda: re.search(r"listens on (http://\S+)", program.log) or program.exit_code or program.log,
         30,

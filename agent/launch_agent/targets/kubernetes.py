@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from launch_agent.adapters.kubernetes.client import Client
-from launch_agent.core import names, observation
+from launch_agent.core import names, observation, status
 from launch_agent.core.events import Event, Observed, Vanished
 from launch_agent.core.models import JobState, Manifest, ObjectRef, Observation, Plan, Resource
 from launch_agent.errors import KubernetesConflict, KubernetesMissing, KubernetesUnavailable, RefusedError
@@ -15,6 +15,7 @@ from launch_agent.targets.base import Notice, Post
 ITEM_LABEL = "launch-agent/item"
 ITEM_ANNOTATION = "launch-agent/item-id"
 WATCHED = (("batch/v1", "Job"), ("v1", "Pod"))
+REASON_IN_A_POD = frozenset({JobState.FAILED, JobState.PREEMPTED})
 TAIL_LINES = 50
 TAIL_BYTES = 16_384
 
@@ -202,6 +203,9 @@ class KubernetesTarget:
         seen = observation.observe(job, pods, image_pull_grace=self._grace)
         if self._last.get(item_id) == seen:
             return ()
+        if seen.state in REASON_IN_A_POD and not any(status.phase_of(pod) == "Failed" for pod in pods):
+            # The two watches are not in step: of a Job's end one can hear before that of its pods, which say why.
+            return ((item_id, Vanished()),)
         self._last[item_id] = seen
         return ((item_id, Observed(seen)),)
 
