@@ -108,7 +108,7 @@ def _tell(screen: Screen, stage: Stage, *, keep: bool) -> None:
     run_id, run = _follow(stage, watcher)
     _show_result(screen, run_id, run)
     if keep:
-        _stay(screen, access)
+        _stay(screen, access, run_id)
 
 
 # ── the steps ──
@@ -220,13 +220,14 @@ def _show_next(screen: Screen) -> None:
     )
 
 
-def _stay(screen: Screen, access: Access) -> None:
+def _stay(screen: Screen, access: Access, run_id: str) -> None:
     screen.step("Server and agent stay until Ctrl-C. In another terminal, in this folder")
     for line in (
-        f"export WANDB_BASE_URL={access.url} WANDB_API_KEY={access.key}",
+        f"export WANDB_BASE_URL={access.url}",
+        f"export WANDB_API_KEY={access.key}",
         ".venv/bin/launch-server push demo/item.yaml --queue demo --follow",
         ".venv/bin/launch-server item list --queue demo",
-        ".venv/bin/launch-server run metrics demo/RUN",
+        f".venv/bin/launch-server run metrics {PROJECT}/{run_id}",
         ".venv/bin/launch-server agent list",
     ):
         screen.line(f"   {line}")
