@@ -48,7 +48,8 @@ class Watches:
             return
         watch = Watch(self._client, api_version, kind, namespace, label_selector=self._selector)
         self._running[watched] = watch
-        self._loops.start(f"watch {kind} {namespace}", self._loop(watched, watch))
+        # A watch may be silent for long and be well; `stale` judges it.
+        self._loops.start(f"watch {kind} {namespace}", self._loop(watched, watch), is_judged=False)
 
     def _loop(self, watched: Watched, watch: Watch) -> Callable[[threading.Event, Callable[[], None]], None]:
         sink = NoticeSink(watched.kind, watched.namespace, self._post)

@@ -134,13 +134,15 @@ class Agent:
     def _context(self) -> LaunchContext:
         settings = self._settings
         agent = self._registration.agent
+        # A pod has no context whose namespace counts: W&B's default there is `default`, not the agent's own (7.3.1).
+        has_context = self._kubernetes is not None and (settings.kubeconfig is not None or not settings.in_cluster)
         return LaunchContext(
             base_url=settings.base_url,
             entity=agent.entity,
             agent_name=agent.name,
             installation=settings.installation,
             release=settings.release,
-            default_namespace=self._kubernetes.namespace if self._kubernetes is not None else "default",
+            default_namespace=self._kubernetes.namespace if self._kubernetes and has_context else "default",
             macros=settings.macros,
         )
 
