@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import weakref
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -34,6 +35,8 @@ class HttpClient:
         self._url = url.rstrip("/")
         self._headers = urllib3.make_headers(basic_auth=f"api:{key}") | {"Content-Type": "application/json"}
         self._pool = urllib3.PoolManager(timeout=_TIMEOUT)
+        # its connections are closed with it, not when the interpreter happens to
+        weakref.finalize(self, self._pool.clear)
 
     def execute(self, query: str, variables: Mapping[str, Json] | None = None) -> dict[str, Json]:
         """The reply's `data`."""
