@@ -6,26 +6,16 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
+from launch_agent.cli.world import World
 from launch_agent.errors import LaunchAgentError, UsageError
 
 COMMANDS = ("run", "validate", "render", "version")
 INTERRUPTED = 130
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """What a command may see of the process."""
-
-    environ: Mapping[str, str]
-    home: Path
-    stdout: TextIO
-    stderr: TextIO
 
 
 def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = None, home: Path | None = None) -> int:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from launch_agent.cli import items
-from launch_agent.cli.entry import World
 from launch_agent.cli.parsing import Parser, add_common, add_output
+from launch_agent.cli.world import World
 from launch_agent.core import manifest, refusals, rendering
 from launch_agent.core import spec as specs
 from launch_agent.core.models import LaunchContext, Manifest, Plan, QueueItem

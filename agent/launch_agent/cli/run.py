@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from launch_agent.cli import logs
-from launch_agent.cli.entry import World
 from launch_agent.cli.parsing import Parser, add_common, one_of, read_limit
+from launch_agent.cli.world import World
 from launch_agent.errors import UsageError
 from launch_agent.settings import Flags, load
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from launch_agent.cli.entry import World
 from launch_agent.cli.parsing import Parser, add_common, add_output
+from launch_agent.cli.world import World
 from launch_agent.settings import ConfigProblems, Flags, Need, Settings, load
 
 

@@ -7,8 +7,8 @@ import platform
 from collections.abc import Sequence
 
 from launch_agent import __version__
-from launch_agent.cli.entry import World
 from launch_agent.cli.parsing import Parser, add_output
+from launch_agent.cli.world import World
 
 
 def main(arguments: Sequence[str], world: World) -> int:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import urllib3
 
+from launch_server.cli.reply import data_of
 from launch_server.errors import UsageError
 from launch_server.settings import default_database
 
@@ -70,22 +71,6 @@ class HttpClient:
 def _reason(error: Exception) -> str:
     inner = getattr(error, "reason", None) or error
     return str(inner).split(": ", 1)[-1][:200]
-
-
-def data_of(reply: Json) -> dict[str, Json]:
-    """The data of a GraphQL reply.
-
-    Raises:
-        UsageError: it is none, or has errors.
-
-    """
-    if not isinstance(reply, dict):
-        raise UsageError("the server's answer is not a GraphQL answer")
-    errors = reply.get("errors")
-    if errors:
-        raise UsageError("; ".join(str(error.get("message", error)) for error in errors))
-    data = reply.get("data")
-    return data if isinstance(data, dict) else {}
 
 
 def connect(options: argparse.Namespace) -> Client:

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from launch_server.api.engine import Engine, Request
-from launch_server.cli.client import data_of
+from launch_server.cli.reply import data_of
 from launch_server.errors import UsageError
 from launch_server.settings import Settings
 from launch_server.store import accounts
