@@ -2,42 +2,63 @@
 
 from __future__ import annotations
 
-import base64
-import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from launch_agent.errors import ConfigError
+from launch_agent.errors import ConfigError, KubernetesUnavailable
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 REREAD = 60.0
-"""Seconds after which a token file is read again: the kubelet renews it (BoundServiceAccountToken)."""
+"""Seconds after which a token is read again: the kubelet renews the file, a plugin's token ends."""
 
 
 @dataclass(slots=True)
 class Token:
-    """A bearer token, from a file that changes or as it is."""
+    """A bearer token: a text, a file that changes, or a plugin that is asked (true: for a new one at once)."""
 
     text: str = field(default="", repr=False)
     file: Path | None = None
-    read_at: float = 0.0
+    plugin: Callable[[bool], str] | None = None
+    clock: Callable[[], float] = time.monotonic
+    read_at: float | None = None
+
+    @property
+    def is_renewable(self) -> bool:
+        """Whether reading again may give another token."""
+        return self.file is not None or self.plugin is not None
 
     def get(self, *, fresh: bool = False) -> str:
-        """The token now; ``fresh`` reads the file again at once, as after a 401."""
-        if self.file is not None and (fresh or time.monotonic() - self.read_at > REREAD or not self.text):
-            self.text = self.file.read_text().strip()
-            self.read_at = time.monotonic()
+        """The token now; ``fresh`` reads it again at once, as after a 401.
+
+        Raises KubernetesUnavailable if it can not be read and was never read before.
+        """
+        if not self.is_renewable:
+            return self.text
+        now = self.clock()
+        if fresh or self.read_at is None or now - self.read_at > REREAD:
+            self.text = self._read(fresh) or self.text
+            self.read_at = now
         return self.text
+
+    def _read(self, fresh: bool) -> str:
+        if self.plugin is not None:
+            return self.plugin(fresh)
+        if self.file is None:
+            return self.text
+        try:
+            return self.file.read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            if self.text:
+                return ""  # the kubelet swaps the file: the one we hold is good until the server says otherwise
+            why = error.strerror if isinstance(error, OSError) else "it is no text"
+            raise KubernetesUnavailable(f"The token {self.file} can not be read: {why}.") from error
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterAccess:
-    """A server and what it wants to see. Certificates as PEM text."""
+    """A server and what it wants to see. Certificates and key are PEM text."""
 
     server: str
     namespace: str = "default"
@@ -47,109 +68,41 @@ class ClusterAccess:
     key: str = field(default="", repr=False)
     is_insecure: bool = False
     tls_name: str = ""
+    proxy: str = field(default="", repr=False)
 
 
 def in_cluster(environ: Mapping[str, str], root: Path = ACCOUNT) -> ClusterAccess | None:
-    """The pod's own account, or None outside a cluster."""
-    host, port = environ.get("KUBERNETES_SERVICE_HOST"), environ.get("KUBERNETES_SERVICE_PORT", "443")
+    """The pod's own account, or None outside a cluster. ConfigError if half of it is there."""
+    host, port = environ.get("KUBERNETES_SERVICE_HOST"), environ.get("KUBERNETES_SERVICE_PORT") or "443"
     if not host or not (root / "token").exists():
         return None
     address = f"[{host}]" if ":" in host else host
     namespace = root / "namespace"
-    return ClusterAccess(
-        server=f"https://{address}:{port}",
-        namespace=namespace.read_text().strip() if namespace.exists() else "default",
-        ca=(root / "ca.crt").read_text(),
-        token=Token(file=root / "token"),
-    )
-
-
-def from_kubeconfig(path: Path | None = None, context: str | None = None) -> ClusterAccess | None:
-    """The context of a kubeconfig; None if no file was named and none is in its usual places.
-
-    Raises ConfigError for a file that can not be used.
-    """
-    files = [path] if path else [Path(one) for one in os.environ.get("KUBECONFIG", "").split(":") if one]
-    files = files or [Path.home() / ".kube" / "config"]
-    found = [one for one in files if one.exists()]
-    if not found:
-        if path:
-            raise ConfigError(f"The kubeconfig {path} does not exist.", resolution="Correct --kubeconfig.")
-        return None
-    merged = _merge(found)
-    name = context or merged.get("current-context") or ""
-    chosen = _find(merged, "contexts", name, "context", found[0])
-    cluster = _find(merged, "clusters", chosen.get("cluster", ""), "cluster", found[0])
-    user = _find(merged, "users", chosen.get("user", ""), "user", found[0])
-    return _access(chosen, cluster, user, found[0])
-
-
-def _merge(files: list[Path]) -> dict[str, Any]:
-    merged: dict[str, Any] = {}
-    for path in files:
-        try:
-            content = yaml.safe_load(path.read_text()) or {}
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ConfigError(f"The kubeconfig {path} is no YAML.", detail=str(error).partition("\n")[0]) from error
-        for key, value in content.items():
-            if isinstance(value, list):
-                merged.setdefault(key, []).extend(value)
-            else:
-                merged.setdefault(key, value)
-    return merged
-
-
-def _find(config: Mapping[str, Any], section: str, name: str, inner: str, path: Path) -> dict[str, Any]:
-    for entry in config.get(section) or ():
-        if entry.get("name") == name:
-            return dict(entry.get(inner) or {})
-    names = ", ".join(sorted(str(entry.get("name")) for entry in config.get(section) or ()))
-    raise ConfigError(
-        f"The kubeconfig {path} has no {inner} {name!r}.", detail=f"It has: {names or 'none'}.",
-        resolution="Correct --context, or the file.",
-    )  # fmt: skip
-
-
-def _access(
-    context: Mapping[str, Any], cluster: Mapping[str, Any], user: Mapping[str, Any], path: Path
-) -> ClusterAccess:
-    token = None
-    certificate = _pem(user, "client-certificate", path)
-    key = _pem(user, "client-key", path)
-    if user.get("token"):
-        token = Token(text=str(user["token"]))
-    elif user.get("tokenFile"):
-        token = Token(file=path.parent / str(user["tokenFile"]))
-    elif user.get("exec") or user.get("auth-provider"):
-        token = Token(text=_plugin_token(path))
-    return ClusterAccess(
-        server=str(cluster.get("server", "")).rstrip("/"),
-        namespace=str(context.get("namespace") or "default"),
-        ca=_pem(cluster, "certificate-authority", path),
-        token=token,
-        certificate=certificate,
-        key=key,
-        is_insecure=bool(cluster.get("insecure-skip-tls-verify")),
-        tls_name=str(cluster.get("tls-server-name") or ""),
-    )
-
-
-def _pem(entry: Mapping[str, Any], name: str, path: Path) -> str:
-    if entry.get(f"{name}-data"):
-        return base64.b64decode(entry[f"{name}-data"]).decode()
-    if entry.get(name):
-        return (path.parent / str(entry[name])).read_text()
-    return ""
-
-
-def _plugin_token(path: Path) -> str:
-    """A token from an exec or cloud plugin, by the official package: heavy, so only here."""
     try:
-        from kubernetes.config import kube_config
-    except ImportError as error:
+        return ClusterAccess(
+            server=f"https://{address}:{port}",
+            namespace=(namespace.read_text().strip() if namespace.exists() else "") or "default",
+            ca=(root / "ca.crt").read_text(),
+            token=Token(file=root / "token"),
+        )
+    except OSError as error:
         raise ConfigError(
-            f"The kubeconfig {path} needs a credential plugin.",
-            resolution="Install launch-agent[kubeconfig], or use a service account's token.",
+            f"The pod's service account can not be read: {error.filename}: {error.strerror}.",
+            resolution="Mount the account whole (token, ca.crt, namespace), or name a kubeconfig by --kubeconfig.",
         ) from error
-    loader = kube_config.new_client_from_config(str(path)).configuration
-    return str(loader.api_key.get("authorization", "")).removeprefix("Bearer ")
+
+
+def from_kubeconfig(
+    path: Path | None = None,
+    context: str | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    home: Path | None = None,
+) -> ClusterAccess | None:
+    """A context of ``path``, of the files that KUBECONFIG lists, or of ``~/.kube/config``.
+
+    None if no file was named and none is in its usual places. Raises ConfigError for one that can not be used.
+    """
+    from launch_agent.adapters.kubernetes import kubeconfig  # a pod needs no YAML to reach its API server
+
+    return kubeconfig.load(path, context, environ=environ, home=home)

@@ -2,69 +2,56 @@
 
 from __future__ import annotations
 
-import json
-import ssl
-import tempfile
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 import urllib3
 
-from launch_agent import __version__
 from launch_agent.adapters.kubernetes.access import ClusterAccess
+from launch_agent.adapters.kubernetes.transport import JSON, Transport, read_object
 from launch_agent.core.models import Manifest
-from launch_agent.errors import (
-    KubernetesConflict,
-    KubernetesDenied,
-    KubernetesError,
-    KubernetesGone,
-    KubernetesInvalid,
-    KubernetesMissing,
-    KubernetesUnavailable,
-)
+from launch_agent.errors import KubernetesConflict, KubernetesGone, KubernetesMissing
 
 PLURALS = {
-    "ConfigMap": "configmaps",
-    "Event": "events",
-    "Job": "jobs",
-    "Lease": "leases",
-    "Namespace": "namespaces",
-    "Pod": "pods",
-    "Secret": "secrets",
-    "Service": "services",
+    ("v1", "ConfigMap"): "configmaps",
+    ("v1", "Event"): "events",
+    ("v1", "Namespace"): "namespaces",
+    ("v1", "Pod"): "pods",
+    ("v1", "Secret"): "secrets",
+    ("v1", "Service"): "services",
+    ("batch/v1", "Job"): "jobs",
+    ("coordination.k8s.io/v1", "Lease"): "leases",
+    ("networking.k8s.io/v1", "NetworkPolicy"): "networkpolicies",
 }
-METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
-"""What to accept where only name and uid are wanted: a tenth of the answer to read."""
+"""Kinds that need no question; all others are discovered."""
+
+METADATA_ONLY = f"application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,{JSON}"
+"""What to accept where only name and uid are wanted: the answer holds the object's metadata alone."""
+
+Objects = list[dict[str, Any]]
 
 MANAGER = "launch-agent"
-VERBS = {"POST": "create", "GET": "get", "PATCH": "patch", "DELETE": "delete", "PUT": "update"}
+LOG_FACTOR = 16
+"""``limitBytes`` cuts the end off, which matters most: so many times more is asked for, and cut here."""
 
 
 class Client:
     """One API server."""
 
     def __init__(self, access: ClusterAccess, *, timeout: float = 30.0, pool_size: int = 16) -> None:
-        self._access = access
-        self._headers = {"User-Agent": f"launch-agent/{__version__}", "Accept": "application/json"}
-        parts = urlsplit(access.server)
-        options: dict[str, Any] = {"maxsize": pool_size, "block": False, "retries": False}
-        options["timeout"] = urllib3.Timeout(connect=10.0, read=timeout)
-        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-        if parts.scheme == "https":
-            options["ssl_context"] = _context(access)
-            if access.tls_name:
-                options["server_hostname"] = options["assert_hostname"] = access.tls_name
-            self._http: urllib3.HTTPConnectionPool = urllib3.HTTPSConnectionPool(host, port, **options)
-        else:
-            self._http = urllib3.HTTPConnectionPool(host, port, **options)
-        self._plurals = dict(PLURALS)
+        self._namespace = access.namespace
+        self._transport = Transport(access, timeout=timeout, pool_size=pool_size)
+        self._plurals = {key: (plural, key[1] != "Namespace") for key, plural in PLURALS.items()}
 
     @property
     def namespace(self) -> str:
         """The namespace of the pod, or of the kubeconfig's context."""
-        return self._access.namespace
+        return self._namespace
+
+    def close(self) -> None:
+        """Close all connections that are not in use."""
+        self._transport.close()
 
     # ── verbs ──
 
@@ -74,26 +61,45 @@ class Client:
         return self.request("POST", f"{path}?fieldManager={MANAGER}", body=body, accept=METADATA_ONLY)
 
     def get(self, api_version: str, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
-        """An object whole, or None."""
+        """An object whole, or None. KubernetesMissing if the cluster has no such kind."""
+        path = self.path(api_version, kind, namespace, name)
         try:
-            return self.request("GET", self.path(api_version, kind, namespace, name))
+            return self.request("GET", path)
         except KubernetesMissing:
             return None
 
     def list(
         self, api_version: str, kind: str, namespace: str, *, label_selector: str = "", limit: int = 500
-    ) -> tuple[list[dict[str, Any]], str]:
-        """All objects, page by page, and the list's resource version."""
-        items: list[dict[str, Any]] = []
+    ) -> tuple[Objects, str]:
+        """All objects without their managedFields, and the list's resource version.
+
+        A list whose pages went out of date half-way (410) is asked for once more, in one piece.
+        """
+        path = self.path(api_version, kind, namespace)
+        try:
+            return self._gather(path, label_selector, limit)
+        except KubernetesGone:
+            return self._gather(path, label_selector, 0)
+
+    def _gather(self, path: str, label_selector: str, limit: int) -> tuple[Objects, str]:
+        items: Objects = []
+        version = ""
+        for page in self._pages(path, label_selector, limit):
+            for item in page.get("items") or ():
+                item.get("metadata", {}).pop("managedFields", None)
+                items.append(item)
+            version = str(page["metadata"].get("resourceVersion", ""))
+        return items, version
+
+    def _pages(self, path: str, label_selector: str, limit: int) -> Iterator[dict[str, Any]]:
         token = ""
         while True:
-            query = {"limit": str(limit), "labelSelector": label_selector, "continue": token}
-            text = urlencode({key: value for key, value in query.items() if value})
-            page = self.request("GET", f"{self.path(api_version, kind, namespace)}?{text}")
-            items.extend(page.get("items") or ())
+            query: dict[str, str | int] = {"limit": limit, "labelSelector": label_selector, "continue": token}
+            page = self.request("GET", add_query(path, query))
+            yield page
             token = page["metadata"].get("continue") or ""
             if not token:
-                return items, str(page["metadata"].get("resourceVersion", ""))
+                return
 
     def patch(
         self,
@@ -112,14 +118,19 @@ class Client:
     def delete(
         self, api_version: str, kind: str, namespace: str, name: str, *, propagation: str = "Background", uid: str = ""
     ) -> bool:
-        """Delete an object and what it owns; false if it (or the one with that uid) was not there."""
+        """Delete an object and what it owns; false if it, or the one with that ``uid``, was not there."""
+        path = self.path(api_version, kind, namespace, name)
         body: dict[str, Any] = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
         if uid:
             body["preconditions"] = {"uid": uid}
         try:
-            self.request("DELETE", self.path(api_version, kind, namespace, name), body=body)
-        except (KubernetesMissing, KubernetesConflict):
+            self.request("DELETE", path, body=body, accept=METADATA_ONLY)
+        except KubernetesMissing:
             return False
+        except KubernetesConflict:
+            if uid:
+                return False  # the name is another object's by now
+            raise
         return True
 
     def logs(
@@ -132,21 +143,22 @@ class Client:
         limit_bytes: int = 65_536,
         previous: bool = False,
     ) -> str:
-        """The last lines of a container."""
-        query = {"tailLines": str(tail_lines), "limitBytes": str(limit_bytes)}
-        if container:
-            query["container"] = container
-        if previous:
-            query["previous"] = "true"
-        path = f"{self.path('v1', 'Pod', namespace, pod)}/log?{urlencode(query)}"
-        response = self.open("GET", path, accept="*/*")
-        return response.data.decode(errors="replace")
+        """The last lines of a container, at most ``limit_bytes`` of them."""
+        query: dict[str, str | int] = {
+            "tailLines": tail_lines,
+            "limitBytes": limit_bytes * LOG_FACTOR,
+            "container": container,
+            "previous": "true" if previous else "",
+        }
+        path = add_query(f"{self.path('v1', 'Pod', namespace, pod)}/log", query)
+        data = self._transport.open("GET", path, accept="*/*").data
+        return data[-limit_bytes:].decode(errors="replace")
 
     def version(self) -> dict[str, Any]:
         """The server's version."""
         return self.request("GET", "/version")
 
-    # ── transport ──
+    # ── requests ──
 
     def request(
         self,
@@ -154,119 +166,43 @@ class Client:
         path: str,
         *,
         body: Mapping[str, Any] | None = None,
-        content_type: str = "application/json",
-        accept: str = "application/json",
+        content_type: str = JSON,
+        accept: str = JSON,
     ) -> dict[str, Any]:
         """One request whose answer is a JSON object."""
-        response = self.open(method, path, body=body, content_type=content_type, accept=accept)
-        answer = json.loads(response.data)
-        return answer if isinstance(answer, dict) else {}
+        response = self._transport.open(method, path, body=body, content_type=content_type, accept=accept)
+        return read_object(method, path, response)
 
-    def open(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: Mapping[str, Any] | None = None,
-        content_type: str = "application/json",
-        accept: str = "application/json",
-        stream: bool = False,
-        timeout: urllib3.Timeout | None = None,
-    ) -> urllib3.BaseHTTPResponse:
-        """One request; a token that was refused is read again once. Raises Kubernetes errors for all but 2xx."""
-        data = json.dumps(body, separators=(",", ":")).encode() if body is not None else None
-        for is_again in (False, True):
-            headers = {**self._headers, "Accept": accept}
-            if data is not None:
-                headers["Content-Type"] = content_type
-            token = self._access.token
-            if token is not None:
-                headers["Authorization"] = f"Bearer {token.get(fresh=is_again)}"
-            options: dict[str, Any] = {"timeout": timeout} if timeout is not None else {}
-            try:
-                response = self._http.urlopen(
-                    method, path, body=data, headers=headers, preload_content=not stream, **options
-                )
-            except urllib3.exceptions.HTTPError as error:
-                raise KubernetesUnavailable(
-                    f"The API server does not answer ({type(error).__name__}).", detail=_subject(method, path)
-                ) from error
-            if response.status == 401 and token is not None and token.file is not None and not is_again:
-                response.drain_conn()
-                continue
-            break
-        if response.status >= 300:
-            raise _error(method, path, response)
-        return response
+    def stream(self, path: str, *, read_timeout: float) -> urllib3.BaseHTTPResponse:
+        """An answer that goes on, not read yet. The caller closes it."""
+        return self._transport.open("GET", path, stream=True, timeout=urllib3.Timeout(connect=10.0, read=read_timeout))
 
     def path(self, api_version: str, kind: str, namespace: str = "", name: str = "") -> str:
-        """The path of a kind's collection, or of one object in it."""
-        root = f"/api/{api_version}" if "/" not in api_version else f"/apis/{api_version}"
-        plural = self._plurals.get(kind) or self._discover(root, kind)
-        place = f"/namespaces/{quote(namespace, safe='')}" if namespace and kind != "Namespace" else ""
+        """The path of a kind's collection, or of one object in it. KubernetesMissing for an unknown kind."""
+        root = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+        plural, is_namespaced = self._plurals.get((api_version, kind)) or self._discover(root, api_version, kind)
+        place = f"/namespaces/{quote(namespace, safe='')}" if namespace and is_namespaced else ""
         return f"{root}{place}/{plural}" + (f"/{quote(name, safe='')}" if name else "")
 
-    def _discover(self, root: str, kind: str) -> str:
-        """The plural of a kind, asked of the API server once."""
-        for one in self.request("GET", root).get("resources") or ():
-            if one.get("kind") == kind and "/" not in one.get("name", ""):
-                self._plurals[kind] = str(one["name"])
-                return self._plurals[kind]
-        raise KubernetesMissing(f"The cluster has no kind {kind} in {root.rpartition('apis/')[2]}.", status=404)
+    def _discover(self, root: str, api_version: str, kind: str) -> tuple[str, bool]:
+        """The plural of a kind and whether it has namespaces; asked of the API server until it knows the kind."""
+        try:
+            resources = self.request("GET", root).get("resources") or ()
+        except KubernetesMissing:
+            resources = ()
+        for one in resources:
+            if one.get("kind") == kind and "/" not in one.get("name", "/"):
+                found = (str(one["name"]), bool(one.get("namespaced", True)))
+                self._plurals[api_version, kind] = found
+                return found
+        raise KubernetesMissing(
+            f"The cluster has no kind {kind} in {api_version}.",
+            status=404,
+            resolution="Install what defines it, or correct apiVersion and kind.",
+        )
 
 
-def _context(access: ClusterAccess) -> ssl.SSLContext:
-    """TLS from the access alone: no variable of the environment is heard (environment.md's trap)."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if access.is_insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    elif access.ca:
-        context.load_verify_locations(cadata=access.ca)
-    else:
-        context.load_default_certs()
-    if access.certificate:
-        with tempfile.TemporaryDirectory(prefix="launch-agent-") as folder:
-            path = Path(folder) / "client.pem"
-            path.touch(mode=0o600)
-            path.write_text(f"{access.certificate}\n{access.key}\n")
-            context.load_cert_chain(path)
-    return context
-
-
-def _error(method: str, path: str, response: urllib3.BaseHTTPResponse) -> KubernetesError:
-    status = response.status
-    try:
-        answer = json.loads(response.data)
-    except ValueError:
-        answer = {}
-    message = str(answer.get("message") or f"HTTP {status}") if isinstance(answer, dict) else f"HTTP {status}"
-    reason = str(answer.get("reason") or "") if isinstance(answer, dict) else ""
-    subject = _subject(method, path)
-    options: dict[str, Any] = {"status": status, "reason": reason, "detail": message}
-    match status:
-        case 401 | 403:
-            resolution = "Give the agent's service account this right, or use credentials that have it."
-            return KubernetesDenied(f"The API server forbids: {subject}.", resolution=resolution, **options)
-        case 404:
-            return KubernetesMissing(f"Not found: {subject}.", **options)
-        case 409:
-            return KubernetesConflict(f"Conflict: {subject}.", **options)
-        case 410:
-            return KubernetesGone(f"Too old: {subject}.", **options)
-        case 400 | 405 | 406 | 413 | 415 | 422:
-            return KubernetesInvalid(f"The API server refuses: {subject}.", **options)
-    error = KubernetesUnavailable(f"The API server answers with HTTP {status}: {subject}.", **options)
-    after = response.headers.get("Retry-After")
-    error.retry_after = float(after) if after and after.isdigit() else None
-    return error
-
-
-def _subject(method: str, path: str) -> str:
-    """What was asked, in words: ``create jobs in namespace ml``."""
-    parts = path.partition("?")[0].strip("/").split("/")
-    if "namespaces" in parts and len(parts) > parts.index("namespaces") + 2:
-        place = parts.index("namespaces")
-        what = "/".join(parts[place + 2 :])
-        return f"{VERBS.get(method, method)} {what} in namespace {parts[place + 1]}"
-    return f"{VERBS.get(method, method)} {'/'.join(parts)}"
+def add_query(path: str, query: Mapping[str, str | int]) -> str:
+    """``path`` with those parameters that are not empty."""
+    text = urlencode({key: value for key, value in query.items() if value})
+    return f"{path}?{text}" if text else path

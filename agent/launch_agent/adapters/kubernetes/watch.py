@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import random
@@ -9,25 +10,36 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
-from urllib.parse import urlencode
 
 import urllib3
 
-from launch_agent.adapters.kubernetes.client import Client
+from launch_agent.adapters.kubernetes.client import Client, add_query
 from launch_agent.core import retry
 from launch_agent.errors import KubernetesError, KubernetesGone, KubernetesUnavailable
 
 log = logging.getLogger(__name__)
 
-SERVER_TIMEOUT = 240
-"""Seconds after which the API server ends a stream by itself; a quarter more by chance."""
+SERVER_TIMEOUT = 240.0
+"""Seconds after which the API server ends a stream by itself; up to a quarter more by chance."""
+
+SILENCE = 30.0
+"""Seconds after that in which the end must be heard; the server's bookmarks come about each minute."""
 
 RELIST = 600.0
 """Seconds after which all is listed again, whatever the stream said."""
 
+SHORT = 0.5
+"""Seconds that a stream lives at least; one that ends sooner, having said nothing, is an error of its server."""
+
+STEADY = 60.0
+"""Seconds of following after which earlier failures are forgotten."""
+
+FIRST_PAUSE = 1.0
+LONGEST_PAUSE = 30.0
+
 
 class Sink(Protocol):
-    """Who hears."""
+    """Who hears. Called on the watch's thread."""
 
     def synced(self, key: object, objects: list[dict[str, Any]]) -> None:
         """The complete list."""
@@ -37,7 +49,7 @@ class Sink(Protocol):
 
 
 class Watch:
-    """One kind in one namespace."""
+    """One kind in one namespace ("" for all). Objects come without their managedFields."""
 
     def __init__(
         self,
@@ -49,59 +61,78 @@ class Watch:
         label_selector: str = "",
         clock: Callable[[], float] = time.time,
         relist: float = RELIST,
+        jitter: Callable[[], float] = random.random,
+        wait: Callable[[threading.Event, float], object] = threading.Event.wait,
     ) -> None:
         self._client = client
         self._target = (api_version, kind, namespace)
         self._selector = label_selector
         self._clock = clock
         self._relist = relist
+        self._jitter = jitter
+        self._wait = wait
         self._stream: urllib3.BaseHTTPResponse | None = None
         self.last_contact = 0.0
         """When the API server was last heard, epoch seconds; 0 for never."""
 
     def run(self, sink: Sink, stop: threading.Event) -> None:
-        """Follow until stopped. Errors are waited out, with growing pauses."""
+        """Follow until stopped. Errors are waited out, with growing pauses; a version too old only costs a new list."""
         failures = 0
         while not stop.is_set():
+            began = self._clock()
             try:
                 self.follow(sink, stop)
-                failures = 0
-            except KubernetesGone:
-                failures += 1  # the version is too old: list again, and not in a tight loop
             except (KubernetesError, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-                failures += 1
-                if not stop.is_set() and (failures in {1, 5} or failures % 20 == 0):
-                    log.warning("the watch of %s in %s was cut: %s", self._target[1], self._target[2], error)
-            if failures and not stop.is_set():
-                stop.wait(retry.delay(failures - 1, random.random(), first=1.0, cap=30.0))
+                if stop.is_set():
+                    return
+                failures = 1 if self._clock() - began > STEADY else failures + 1
+                self._recover(error, failures, stop)
+            else:
+                failures = 0
+
+    def _recover(self, error: Exception, failures: int, stop: threading.Event) -> None:
+        if isinstance(error, KubernetesGone) and failures == 1:
+            return  # the version is too old: list at once, but not in a tight loop
+        if failures in {1, 5} or failures % 20 == 0:
+            where = self._target[2] or "all namespaces"
+            log.warning("the watch of %s in %s was cut (%d in a row): %s", self._target[1], where, failures, error)
+        wish = getattr(error, "retry_after", None) or 0.0
+        pause = retry.delay(failures - 1, self._jitter(), first=FIRST_PAUSE, cap=LONGEST_PAUSE)
+        self._wait(stop, max(pause, wish))
 
     def follow(self, sink: Sink, stop: threading.Event) -> None:
         """List once, then watch until it is time to list again. Raises what the API server says."""
+        version = self.list(sink)
+        due = self._clock() + self._relist
+        while not stop.is_set() and (rest := due - self._clock()) > 0:
+            began, before = self._clock(), version
+            version = self.listen(version, sink, stop, seconds=rest)
+            if version == before and self._clock() - began < SHORT and not stop.is_set():
+                raise KubernetesUnavailable("The API server ended the stream as soon as it had begun.")
+
+    def list(self, sink: Sink) -> str:
+        """Tell the sink of all objects; the version to watch from."""
         objects, version = self._client.list(*self._target, label_selector=self._selector)
         self.last_contact = self._clock()
-        for body in objects:
-            (body.get("metadata") or {}).pop("managedFields", None)
         sink.synced(self._target, objects)
-        due = self._clock() + self._relist
-        while not stop.is_set() and self._clock() < due:
-            version = self._watch_once(version, sink, stop)
+        return version
 
-    def _watch_once(self, version: str, sink: Sink, stop: threading.Event) -> str:
-        """One stream; the version to go on from."""
-        seconds = SERVER_TIMEOUT + int(random.random() * SERVER_TIMEOUT / 4)
-        query = {
+    def listen(self, version: str, sink: Sink, stop: threading.Event, *, seconds: float = RELIST) -> str:
+        """One stream of at most ``seconds``; the version to go on from. KubernetesGone if it is too old."""
+        limit = max(1, int(min(SERVER_TIMEOUT * (1 + self._jitter() / 4), seconds)))
+        query: dict[str, str | int] = {
             "watch": "true",
             "allowWatchBookmarks": "true",
             "resourceVersion": version,
-            "timeoutSeconds": str(seconds),
+            "timeoutSeconds": limit,
             "labelSelector": self._selector,
         }
-        path = f"{self._client.path(*self._target)}?{urlencode({k: v for k, v in query.items() if v})}"
-        stream = self._client.open(
-            "GET", path, stream=True, timeout=urllib3.Timeout(connect=10.0, read=float(seconds + 30))
-        )
+        stream = self._client.stream(add_query(self._client.path(*self._target), query), read_timeout=limit + SILENCE)
         self._stream = stream
+        self.last_contact = self._clock()
         try:
+            if stop.is_set():  # `interrupt` may have come before there was a stream to end
+                return version
             for event in _events(stream):
                 if stop.is_set():
                     break
@@ -110,16 +141,15 @@ class Watch:
         finally:
             self._stream = None
             stream.close()
-        self.last_contact = self._clock()
         return version
 
     def _take(self, event: dict[str, Any], version: str, sink: Sink) -> str:
         change, body = str(event.get("type")), event.get("object") or {}
         if change == "ERROR":
-            text = str(body.get("message"))
-            if body.get("code") == 410:
+            text, code = str(body.get("message")), int(body.get("code") or 0)
+            if code == 410:
                 raise KubernetesGone(text, status=410)
-            raise KubernetesUnavailable(f"The watch ended with an error: {text}", status=int(body.get("code") or 0))
+            raise KubernetesUnavailable(f"The stream ended with an error: {text}", status=code)
         metadata = body.get("metadata") or {}
         if change != "BOOKMARK":
             metadata.pop("managedFields", None)
@@ -127,18 +157,27 @@ class Watch:
         return str(metadata.get("resourceVersion") or version)
 
     def interrupt(self) -> None:
-        """End the stream that is open now, from another thread."""
+        """End the stream that is open now, from another thread; set ``stop`` first. A list under way is not ended."""
         stream = self._stream
         if stream is not None:
-            stream.shutdown()
+            with contextlib.suppress(ValueError, RuntimeError, OSError):  # it ended in the meantime
+                stream.shutdown()
 
 
 def _events(stream: urllib3.BaseHTTPResponse) -> Iterator[dict[str, Any]]:
     """One JSON object per line, as they come."""
     rest = b""
-    for part in stream.read_chunked() if getattr(stream, "chunked", False) else stream.stream(65_536):
-        rest += part
-        *lines, rest = rest.split(b"\n")
+    for part in _parts(stream):
+        *lines, rest = (rest + part).split(b"\n")
         for line in lines:
             if line.strip():
                 yield json.loads(line)
+
+
+def _parts(stream: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+    """What has come so far, without waiting for more."""
+    if getattr(stream, "chunked", False):
+        yield from stream.read_chunked()
+        return
+    while part := stream.read1(65_536):
+        yield part

@@ -9,13 +9,14 @@ import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import urllib3
 
 from launch_agent import __version__
-from launch_agent.adapters.wandb.operation import Operation, Result, combine, split
-from launch_agent.errors import WandbDenied, WandbRejected, WandbUnavailable
+from launch_agent.adapters.http import NO_RETRIES, SOCKET_OPTIONS, explain, read_wait
+from launch_agent.adapters.wandb.operation import Operation, Result, combine, join_messages, split
+from launch_agent.errors import WandbDenied, WandbError, WandbRejected, WandbUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,17 @@ LIMIT = 100
 
 FINAL = frozenset({400, 404, 409, 410, 413, 422, 501})
 """HTTP statuses that a repeat does not change (protocol 3.2)."""
+
+OF_THE_DOCUMENT = frozenset({400, 413, 422})
+"""Those of them by which a server refuses a document before any of it is carried out: a shorter one may pass."""
+
+USER_AGENT = f"launch-agent/{__version__}"
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class _DocumentRefused(WandbRejected):
+    """The document as a whole was refused and nothing of it carried out."""
 
 
 class Client:
@@ -40,15 +52,16 @@ class Client:
         proxies: Mapping[str, str] | None = None,
         username: str = "",
         user_email: str = "",
-        pool_size: int = 4,
+        user_agent: str = USER_AGENT,
+        pool_size: int = 8,
     ) -> None:
         self._url = base_url.rstrip("/") + "/graphql"
-        self._host = urlsplit(base_url).netloc
+        self._host = urlsplit(base_url).netloc.rpartition("@")[2]
         token = base64.b64encode(f"api:{api_key}".encode()).decode()
         self._headers = {
             "Authorization": f"Basic {token}",
             "Content-Type": "application/json",
-            "User-Agent": f"launch-agent/{__version__}",
+            "User-Agent": user_agent,
             "Use-Admin-Privileges": "true",
             "X-WANDB-USERNAME": username,
             "X-WANDB-USER-EMAIL": user_email,
@@ -56,23 +69,24 @@ class Client:
         options: dict[str, Any] = {
             "maxsize": pool_size,
             "timeout": urllib3.Timeout(connect=min(10.0, timeout), read=timeout),
-            "retries": False,
+            "socket_options": SOCKET_OPTIONS,
             "ca_certs": str(ca_bundle) if ca_bundle else None,
         }
         if not verify_tls:  # WANDB_INSECURE_DISABLE_SSL: the owner's choice, warned of by the settings
             options["cert_reqs"] = "CERT_NONE"
             warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
-        proxy = (proxies or {}).get(urlsplit(base_url).scheme)
-        self._http = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
-        self._is_single = False
+        self._http = _connect((proxies or {}).get(urlsplit(base_url).scheme), options)
+        self._limit = LIMIT
 
-    def execute(self, document: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+    def execute(self, document: str, variables: Mapping[str, Any], *, operation_name: str = "") -> dict[str, Any]:
         """The answer's ``data`` and ``errors``. Raises WandbUnavailable, WandbDenied or WandbRejected."""
-        body = json.dumps({"query": document, "variables": variables, "operationName": ""}).encode()
+        body = _encode({"query": document, "variables": variables, "operationName": operation_name}).encode()
         try:
-            response = self._http.request("POST", self._url, body=body, headers=self._headers)
+            response = self._http.urlopen(
+                "POST", self._url, body=body, headers=self._headers, retries=NO_RETRIES, redirect=False
+            )
         except urllib3.exceptions.HTTPError as error:
-            raise WandbUnavailable(f"{self._host} does not answer.", detail=f"({type(error).__name__})") from error
+            raise WandbUnavailable(f"{self._host} does not answer.", detail=f"({explain(error)})") from error
         return self._read(response)
 
     def _read(self, response: urllib3.BaseHTTPResponse) -> dict[str, Any]:
@@ -83,51 +97,82 @@ class Client:
             answer = None
         if not isinstance(answer, dict):
             answer = {}
-        text = "; ".join(str(one.get("message")) for one in answer.get("errors") or () if isinstance(one, dict))
+        if status == 200 and ("data" in answer or "errors" in answer):
+            return answer
+        raise self._read_failure(status, join_messages(answer.get("errors")), response.headers)
+
+    def _read_failure(self, status: int, text: str, headers: Mapping[str, str]) -> WandbError:
         if status in {401, 403}:
-            raise WandbDenied(
+            return WandbDenied(
                 f"{self._host} refuses the API key (HTTP {status}).",
                 detail=text,
                 resolution="Check that WANDB_API_KEY is a key of the server that WANDB_BASE_URL names.",
             )
-        if status == 200 and ("data" in answer or "errors" in answer):
-            return answer
         if status in FINAL:
-            raise WandbRejected(f"{self._host} refuses the request (HTTP {status}).", detail=text)
-        raise WandbUnavailable(
-            f"{self._host} answers with HTTP {status}.",
-            detail=text,
-            retry_after=_seconds(response.headers.get("Retry-After")),
+            kind = _DocumentRefused if status in OF_THE_DOCUMENT else WandbRejected
+            return kind(f"{self._host} refuses the request (HTTP {status}).", detail=text)
+        if 300 <= status < 400:
+            where = urlsplit(headers.get("Location") or "").netloc.rpartition("@")[2] or "another place"
+            return WandbRejected(
+                f"{self._host} sends its callers on to {where} (HTTP {status}).",
+                resolution="Set WANDB_BASE_URL to the address at which W&B's API itself answers.",
+            )
+        detail = text or ("That is no answer of W&B's API; check WANDB_BASE_URL." if status == 200 else "")
+        return WandbUnavailable(
+            f"{self._host} answers with HTTP {status}.", detail=detail, retry_after=read_wait(headers)
         )
 
     def run(self, operations: Sequence[Operation]) -> list[Result]:
         """The result of each operation, in order. All must be of one kind.
 
-        Up to 100 go in one document; one by one where the server refuses documents of many.
+        Up to 100 go in one document. A document that the server refuses as a whole is halved: an operation that is at
+        fault ends up alone and fails alone; a server that takes short documents only is remembered as such.
         Raises WandbUnavailable or WandbDenied if a document got no answer: what was done of it is not known.
         """
         results: list[Result] = []
-        step = 1 if self._is_single else LIMIT
-        for start in range(0, len(operations), step):
-            chunk = operations[start : start + step]
-            results.extend(self._run_chunk(chunk))
+        size = self._limit
+        has_culprit = False
+        while len(results) < len(operations):
+            chunk = operations[len(results) : len(results) + size]
+            try:
+                results.extend(self._run_chunk(chunk))
+            except _DocumentRefused as error:
+                if len(chunk) > 1:
+                    size = len(chunk) // 2
+                    continue
+                results.append(Result(error=error))
+                has_culprit, size = True, self._limit
+        if size < self._limit and not has_culprit:
+            log.warning("%s takes at most %d operations in one document; so it gets no more", self._host, size)
+            self._limit = size
         return results
 
     def _run_chunk(self, chunk: Sequence[Operation]) -> list[Result]:
         document, variables = combine(chunk)
         try:
-            return split(self.execute(document, variables), chunk)
+            answer = self.execute(document, variables)
+        except _DocumentRefused:
+            raise
         except WandbRejected as error:
-            if len(chunk) == 1:
-                return [Result(error=error)]
-            log.warning("W&B refuses documents with several operations; they go one by one from now on: %s", error)
-            self._is_single = True
-            return self.run(chunk)
+            return [Result(error=error)] * len(chunk)
+        errors = answer.get("errors") or ()
+        if errors and answer.get("data") is None and not any(one.get("path") for one in errors):
+            raise _DocumentRefused(f"W&B refused {chunk[0].name}: {join_messages(errors)}")
+        return split(answer, chunk)
 
     def close(self) -> None:
         """Close all connections."""
         self._http.clear()
 
 
-def _seconds(text: str | None) -> float | None:
-    return min(float(text), 300.0) if text and text.isdigit() else None
+def _connect(proxy: str | None, options: Mapping[str, Any]) -> urllib3.PoolManager:
+    """Connections, through the proxy if there is one; its name and password go to it alone."""
+    if not proxy:
+        return urllib3.PoolManager(**options)
+    parts = urlsplit(proxy)
+    headers = None
+    if parts.username:
+        login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        headers = urllib3.make_headers(proxy_basic_auth=login)
+    address = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    return urllib3.ProxyManager(address, proxy_headers=headers, **options)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from launch_agent.errors import WandbError, WandbRejected
+from launch_agent.errors import WandbError, WandbRejected, WandbUnavailable
+
+
+_VARIABLE = re.compile(r"\$(\w+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +49,7 @@ class Operation:
         pairs = ", ".join(f"{one.name}: $v{number}_{one.name}" for one in self.arguments)
         if self.is_input:
             pairs = f"input: {{{pairs}}}"
-        selection = self.selection
-        for one in self.inner:
-            selection = selection.replace(f"${one.name}", f"$v{number}_{one.name}")
+        selection = re.sub(r"\$(\w+)", rf"$v{number}_\1", self.selection)
         return f"a{number}: {self.name}{f'({pairs})' if pairs else ''} {selection}"
 
 
@@ -63,11 +66,13 @@ _TEXTS_LIMIT = 500
 
 
 def combine(operations: Sequence[Operation]) -> tuple[str, dict[str, Any]]:
-    """One document of all ``operations`` (of one kind), with its variables.
+    """One document of all ``operations``, with its variables. ValueError if they are none, or not of one kind.
 
     The text depends on the operations' shapes alone, so that a server which keeps parsed documents parses it once.
     """
     key = tuple(one.shape for one in operations)
+    if len({one.kind for one in operations}) != 1:
+        raise ValueError("a document holds queries or mutations, not both, and at least one")
     text = _TEXTS.get(key)
     if text is None:
         text = _write(operations)
@@ -94,22 +99,35 @@ def _write(operations: Sequence[Operation]) -> str:
 
 
 def split(answer: Mapping[str, Any], operations: Sequence[Operation]) -> list[Result]:
-    """Each operation's result. An error with a path is its alias's; one without is everybody's."""
+    """Each operation's result. An error with a path is its alias's; one without is everybody's.
+
+    An alias that has neither a value nor an error (the server dropped all data because of a sibling) may have been
+    carried out: that is WandbUnavailable, for a repeat is safe and a guess is not.
+    """
     data = answer.get("data") or {}
-    own: dict[str, list[str]] = {}
-    common: list[str] = []
+    own: dict[str, list[Any]] = {}
+    common: list[Any] = []
     for error in answer.get("errors") or ():
-        message = str(error.get("message") or "no message")
         path = error.get("path") or ()
         if path:
-            own.setdefault(str(path[0]), []).append(message)
+            own.setdefault(str(path[0]), []).append(error)
         else:
-            common.append(message)
+            common.append(error)
     results = []
     for number, one in enumerate(operations):
-        messages = own.get(f"a{number}", []) + common
-        if messages:
-            results.append(Result(error=WandbRejected(f"W&B refused {one.name}: {'; '.join(messages)}")))
+        alias = f"a{number}"
+        errors = own.get(alias, []) + common
+        if errors:
+            results.append(Result(error=WandbRejected(f"W&B refused {one.name}: {join_messages(errors)}")))
+        elif alias in data:
+            results.append(Result(data[alias]))
         else:
-            results.append(Result(data.get(f"a{number}")))
+            results.append(Result(error=WandbUnavailable(f"W&B's answer says nothing of {one.name}.")))
     return results
+
+
+def join_messages(errors: object) -> str:
+    """The messages of GraphQL errors as one text."""
+    if not isinstance(errors, list | tuple):
+        return ""
+    return "; ".join(str(one.get("message") or "no message") for one in errors if isinstance(one, dict))

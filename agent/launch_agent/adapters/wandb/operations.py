@@ -35,6 +35,19 @@ def create_queue(entity: str, project: str, name: str) -> Operation:
     return Operation("mutation", "createRunQueue", arguments, "{ success queueID }", is_input=True)
 
 
+def push(entity: str, project: str, queue: str, run_spec: str, *, priority: int | None = None) -> Operation:
+    """Put an item into a queue. ``run_spec`` is JSON text; a priority is declared only where one is given."""
+    arguments: tuple[Argument, ...] = (
+        Argument("entityName", "String!", entity),
+        Argument("projectName", "String!", project),
+        Argument("queueName", "String!", queue),
+        Argument("runSpec", "JSONString!", run_spec),
+    )
+    if priority is not None:
+        arguments = (*arguments, Argument("priority", "Int", priority))
+    return Operation("mutation", "pushToRunQueueByName", arguments, "{ runQueueItemId runSpec }", is_input=True)
+
+
 def create_agent(
     entity: str, project: str, queue_ids: Sequence[str], hostname: str, config: str, version: str
 ) -> Operation:
