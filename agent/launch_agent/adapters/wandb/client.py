@@ -15,7 +15,7 @@ import urllib3
 
 from launch_agent import __version__
 from launch_agent.adapters.http import NO_RETRIES, SOCKET_OPTIONS, explain, read_wait
-from launch_agent.adapters.wandb.operation import Operation, Result, combine, join_messages, split
+from launch_agent.adapters.wandb.operation import Operation, Result, combine, join_messages, read_errors, split
 from launch_agent.errors import WandbDenied, WandbError, WandbRejected, WandbUnavailable
 
 log = logging.getLogger(__name__)
@@ -58,13 +58,14 @@ class Client:
         self._url = base_url.rstrip("/") + "/graphql"
         self._host = urlsplit(base_url).netloc.rpartition("@")[2]
         token = base64.b64encode(f"api:{api_key}".encode()).decode()
+        self._secrets = (api_key, token)
         self._headers = {
             "Authorization": f"Basic {token}",
             "Content-Type": "application/json",
             "User-Agent": user_agent,
             "Use-Admin-Privileges": "true",
-            "X-WANDB-USERNAME": username,
-            "X-WANDB-USER-EMAIL": user_email,
+            "X-WANDB-USERNAME": _header(username),
+            "X-WANDB-USER-EMAIL": _header(user_email),
         }
         options: dict[str, Any] = {
             "maxsize": pool_size,
@@ -97,9 +98,16 @@ class Client:
             answer = None
         if not isinstance(answer, dict):
             answer = {}
-        if status == 200 and ("data" in answer or "errors" in answer):
-            return answer
-        raise self._read_failure(status, join_messages(answer.get("errors")), response.headers)
+        errors = [{**one, "message": self._mask(str(one.get("message") or ""))} for one in read_errors(answer)]
+        if status == 200 and ("data" in answer or errors):
+            return {**answer, "errors": errors} if errors else answer
+        raise self._read_failure(status, join_messages(errors), response.headers)
+
+    def _mask(self, text: str) -> str:
+        """A server may quote what it was sent, the key included."""
+        for secret in self._secrets:
+            text = text.replace(secret, "[key]") if secret else text
+        return text
 
     def _read_failure(self, status: int, text: str, headers: Mapping[str, str]) -> WandbError:
         if status in {401, 403}:
@@ -155,7 +163,7 @@ class Client:
             raise
         except WandbRejected as error:
             return [Result(error=error)] * len(chunk)
-        errors = answer.get("errors") or ()
+        errors = read_errors(answer)
         if errors and answer.get("data") is None and not any(one.get("path") for one in errors):
             raise _DocumentRefused(f"W&B refused {chunk[0].name}: {join_messages(errors)}")
         return split(answer, chunk)
@@ -163,6 +171,11 @@ class Client:
     def close(self) -> None:
         """Close all connections."""
         self._http.clear()
+
+
+def _header(text: str) -> str:
+    """UTF-8 for a header's value: `http.client` writes Latin-1."""
+    return text.encode().decode("latin-1")
 
 
 def _connect(proxy: str | None, options: Mapping[str, Any]) -> urllib3.PoolManager:

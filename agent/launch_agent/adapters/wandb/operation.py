@@ -104,12 +104,13 @@ def split(answer: Mapping[str, Any], operations: Sequence[Operation]) -> list[Re
     An alias that has neither a value nor an error (the server dropped all data because of a sibling) may have been
     carried out: that is WandbUnavailable, for a repeat is safe and a guess is not.
     """
-    data = answer.get("data") or {}
+    found = answer.get("data")
+    data = found if isinstance(found, dict) else {}
     own: dict[str, list[Any]] = {}
     common: list[Any] = []
-    for error in answer.get("errors") or ():
-        path = error.get("path") or ()
-        if path:
+    for error in read_errors(answer):
+        path = error.get("path")
+        if isinstance(path, list) and path:
             own.setdefault(str(path[0]), []).append(error)
         else:
             common.append(error)
@@ -126,8 +127,15 @@ def split(answer: Mapping[str, Any], operations: Sequence[Operation]) -> list[Re
     return results
 
 
-def join_messages(errors: object) -> str:
+def read_errors(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The errors of an answer; what is no object stands for its own message."""
+    errors = answer.get("errors")
+    if not errors:
+        return []
+    listed = errors if isinstance(errors, list) else [errors]
+    return [one if isinstance(one, dict) else {"message": str(one)} for one in listed]
+
+
+def join_messages(errors: Sequence[Mapping[str, Any]]) -> str:
     """The messages of GraphQL errors as one text."""
-    if not isinstance(errors, list | tuple):
-        return ""
-    return "; ".join(str(one.get("message") or "no message") for one in errors if isinstance(one, dict))
+    return "; ".join(str(one.get("message") or "no message") for one in errors)
