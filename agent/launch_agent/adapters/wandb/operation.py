@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from launch_agent.errors import WandbError, WandbRejected, WandbUnavailable
-
 
 _VARIABLE = re.compile(r"\$(\w+)")
 
