@@ -89,7 +89,7 @@ def read_object(method: str, path: str, response: urllib3.BaseHTTPResponse) -> d
     """The JSON object of an answer. KubernetesUnavailable for anything else, as a proxy in between may send it."""
     try:
         answer = json.loads(response.data)
-    except ValueError:
+    except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
         raise KubernetesUnavailable(
@@ -105,7 +105,7 @@ def read_failure(method: str, path: str, response: urllib3.BaseHTTPResponse) -> 
     status = response.status
     try:
         answer = json.loads(response.data)
-    except ValueError:
+    except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
         answer = {}

@@ -94,7 +94,7 @@ class Client:
         status = response.status
         try:
             answer = json.loads(response.data)
-        except ValueError:
+        except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict):
             answer = {}
@@ -174,8 +174,8 @@ class Client:
 
 
 def _header(text: str) -> str:
-    """UTF-8 for a header's value: `http.client` writes Latin-1."""
-    return text.encode().decode("latin-1")
+    """A header's value in one line, in UTF-8: `http.client` writes Latin-1."""
+    return " ".join(text.split()).encode().decode("latin-1")
 
 
 def _connect(proxy: str | None, options: Mapping[str, Any]) -> urllib3.PoolManager:

@@ -47,7 +47,7 @@ class Operation:
         pairs = ", ".join(f"{one.name}: $v{number}_{one.name}" for one in self.arguments)
         if self.is_input:
             pairs = f"input: {{{pairs}}}"
-        selection = re.sub(r"\$(\w+)", rf"$v{number}_\1", self.selection)
+        selection = _VARIABLE.sub(rf"$v{number}_\1", self.selection)
         return f"a{number}: {self.name}{f'({pairs})' if pairs else ''} {selection}"
 
 
