@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -33,7 +33,22 @@ class Category(StrEnum):
     BACKOFF_LIMIT = "BackoffLimitExceeded"
     FAILURE_POLICY = "PodFailurePolicy"
     ADMISSION = "Admission"
+    PODS_REFUSED = "PodsRefused"
     UNKNOWN = "Unknown"
+
+
+def from_events(events: Sequence[Manifest]) -> Diagnosis | None:
+    """Why a Job has no pods: the API server refused them (quota, Pod Security, a webhook); only events tell so."""
+    refused = [event for event in events if event.get("reason") == "FailedCreate" and event.get("message")]
+    if not refused:
+        return None
+    latest = max(refused, key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
+    return Diagnosis(
+        Category.PODS_REFUSED,
+        "The Job's pods are refused by the API server; it waits.",
+        detail=str(latest["message"]),
+        resolution="Raise the namespace's quota, or meet its policy in the queue's configuration.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

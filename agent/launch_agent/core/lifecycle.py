@@ -57,6 +57,10 @@ RUN_CHECKS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 FAILED_RUN_CHECKS = 2
 """After a workload that failed, a run that was never created is not waited for longer than 3 s."""
 
+FIRST_LOOK = 15.0
+LATER_LOOKS = 300.0
+"""Seconds until a workload that nothing is known of is looked at live: why it has no pods stands in events only."""
+
 OPEN_RUN_STATES = frozenset({"pending", "running", "preempting"})
 """Run states that may still change by themselves."""
 
@@ -92,6 +96,7 @@ class Tracked:
     observation: Observation | None = None
     waiting: tuple[str, float] | None = None
     starting_since: float | None = None
+    look_at: float | None = None
     stop_seen_at: float | None = None
     is_deleted: bool = False
     warned: frozenset[str] = frozenset()
@@ -199,10 +204,24 @@ def _weigh(tracked: Tracked, now: float, limits: Limits) -> tuple[Tracked, tuple
             return _end(tracked, JobState.FAILED, diagnosis, has_run=False)
     tracked, warnings = _warn(tracked, seen.diagnosis)
     tracked, deletions = _stop(tracked, now, limits)
+    tracked, looks = _look_again(tracked, seen, now)
     pending = [deadline for deadline, _ in deadlines if deadline > now]
+    if tracked.look_at is not None:
+        pending.append(tracked.look_at)
     if tracked.stop_seen_at is not None and not tracked.is_deleted:
         pending.append(tracked.stop_seen_at + limits.stopped_run_timeout)
-    return replace(tracked, wake_at=min(pending, default=None)), (*warnings, *deletions)
+    return replace(tracked, wake_at=min(pending, default=None)), (*warnings, *deletions, *looks)
+
+
+def _look_again(tracked: Tracked, seen: Observation, now: float) -> tuple[Tracked, tuple[Action, ...]]:
+    """A workload without pods is looked at: soon, then seldom."""
+    if seen.state is not JobState.UNKNOWN or seen.pod:
+        return replace(tracked, look_at=None), ()
+    if tracked.look_at is None:
+        return replace(tracked, look_at=now + FIRST_LOOK), ()
+    if now < tracked.look_at:
+        return tracked, ()
+    return replace(tracked, look_at=now + LATER_LOOKS), (Look(),)
 
 
 def _note_times(
@@ -263,7 +282,8 @@ def _on_tail_read(tracked: Tracked, event: TailRead, _now: float, _limits: Limit
     if tracked.ending is None:
         return tracked, ()
     ending = replace(tracked.ending, tail=event.text)
-    return _ask(replace(tracked, ending=ending), ending)
+    tracked = replace(tracked, ending=ending)
+    return (tracked, ()) if ending.checks else _ask(tracked, ending)
 
 
 def _ask(tracked: Tracked, ending: Ending) -> tuple[Tracked, tuple[Action, ...]]:
@@ -303,8 +323,15 @@ def _judge(tracked: Tracked, ending: Ending, run_state: str | None, now: float) 
         patience = FAILED_RUN_CHECKS
     if ending.checks < patience:
         wake_at = now + RUN_CHECKS[ending.checks]
-        return replace(tracked, ending=replace(ending, checks=ending.checks + 1), wake_at=wake_at), ()
+        reading = _read_tail(tracked) if ending.state is JobState.FINISHED and not ending.checks else ()
+        return replace(tracked, ending=replace(ending, checks=ending.checks + 1), wake_at=wake_at), reading
     return tracked, (Fail(reports.unfinished(ending.state, ending.diagnosis, ending.tail, is_begun), Stage.RUN),)
+
+
+def _read_tail(tracked: Tracked) -> tuple[Action, ...]:
+    """The last lines of a workload that ended well and has no run: read at the first miss (protocol 2.5)."""
+    seen = tracked.observation
+    return (ReadTail(seen),) if seen is not None and seen.pod else ()
 
 
 def _leave(ending: Ending) -> tuple[Action, ...]:

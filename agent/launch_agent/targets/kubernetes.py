@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 from launch_agent.adapters.kubernetes.client import Client
-from launch_agent.core import names, observation, status
+from launch_agent.core import diagnosis, names, observation, status
 from launch_agent.core.events import Event, Observed, Vanished
 from launch_agent.core.models import JobState, Manifest, ObjectRef, Observation, Plan, Resource
-from launch_agent.errors import KubernetesConflict, KubernetesMissing, KubernetesUnavailable, RefusedError
+from launch_agent.errors import (
+    KubernetesConflict,
+    KubernetesDenied,
+    KubernetesMissing,
+    KubernetesUnavailable,
+    RefusedError,
+)
 from launch_agent.targets.base import Notice, Post
 
 ITEM_LABEL = "launch-agent/item"
@@ -124,7 +132,19 @@ class KubernetesTarget:
             return Observation(JobState.MISSING)
         label = (job["metadata"].get("labels") or {}).get(ITEM_LABEL, "")
         pods, _ = self._client.list("v1", "Pod", ref.namespace, label_selector=f"{ITEM_LABEL}={label}")
-        return observation.observe(job, pods, image_pull_grace=self._grace)
+        seen = observation.observe(job, pods, image_pull_grace=self._grace)
+        if seen.state is JobState.UNKNOWN and not pods and seen.diagnosis is None:
+            return replace(seen, diagnosis=diagnosis.from_events(self._events_of(ref)))
+        return seen
+
+    def _events_of(self, ref: ObjectRef) -> list[Manifest]:
+        """What the cluster told of the Job itself."""
+        query = urlencode({"fieldSelector": f"involvedObject.kind={ref.kind},involvedObject.name={ref.name}"})
+        try:
+            found = self._client.request("GET", f"{self._client.path('v1', 'Event', ref.namespace)}?{query}")
+        except KubernetesDenied:
+            return []  # without this right only the reason is missing
+        return list(found.get("items") or ())
 
     def tail(self, ref: ObjectRef, seen: Observation) -> str:
         """The last lines of the container that the observation names."""

@@ -217,7 +217,7 @@ def test_the_grace_starts_anew_when_the_image_was_pulled_meanwhile() -> None:
 
 
 def test_an_unschedulable_pod_warns_once_and_waits_for_ever() -> None:
-    seen = Observed(Observation(JobState.UNKNOWN, UNSCHEDULABLE))
+    seen = Observed(Observation(JobState.UNKNOWN, UNSCHEDULABLE, pod="p"))
     current, first = play(tracked_at(), (0, seen))
     assert [type(action) for action in first] == [Warn]
     assert current is not None
@@ -225,6 +225,24 @@ def test_an_unschedulable_pod_warns_once_and_waits_for_ever() -> None:
     assert again == []
     assert after is not None
     assert after.ending is None
+
+
+def test_a_workload_without_pods_is_looked_at_soon_and_then_seldom() -> None:
+    nothing = Observed(Observation(JobState.UNKNOWN))
+    current, actions = play(tracked_at(), (0, nothing))
+    assert (actions, current.wake_at if current else None) == ([], 15)
+    assert current is not None
+    current, actions = play(current, (15, Woken()))
+    assert (actions, current.wake_at if current else None) == ([Look()], 315)
+    assert current is not None
+    refused = Observed(Observation(JobState.UNKNOWN, Diagnosis("PodsRefused", "The pods are refused.")))
+    current, actions = play(current, (16, refused))
+    assert [type(action) for action in actions] == [Warn]
+    assert current is not None
+    assert current.wake_at == 315
+    current, actions = play(current, (20, Observed(Observation(JobState.RUNNING, pod="p"))))
+    assert current is not None
+    assert current.wake_at is None
 
 
 def test_a_workload_that_starts_for_too_long_fails() -> None:
