@@ -167,6 +167,23 @@ def test_a_finished_workload_that_never_called_init_fails_after_seven_questions(
     assert "wandb.init() was not called" in fail.message
 
 
+def test_a_workload_that_never_called_init_has_its_last_lines_read_while_its_run_is_waited_for() -> None:
+    seen = Observation(JobState.FINISHED, pod="pod-1", container="launch0")
+    current, actions = play(tracked_at(), (0, Observed(seen)), (0, RunSeen(None)))
+    assert actions == [ReadTail(seen)]
+    assert current is not None
+    current, actions = play(current, (0.5, TailRead("counted to three\n")))
+    assert actions == []
+    assert current is not None
+    assert current.wake_at == 1.0
+    for now in (1, 3, 7, 15, 31, 63):
+        assert current is not None
+        current, actions = play(current, (now, Woken()), (now, RunSeen(None)))
+    (fail,) = actions
+    assert isinstance(fail, Fail)
+    assert fail.message.endswith("counted to three")
+
+
 def test_a_failed_workload_reports_its_exit_code_and_last_lines() -> None:
     seen = Observation(JobState.FAILED, EXIT_3, pod="p", container="c")
     current, actions = play(tracked_at(), (0, Observed(seen)))
