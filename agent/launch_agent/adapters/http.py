@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+import warnings
 from collections.abc import Callable, Mapping
 
 import urllib3
@@ -25,21 +26,26 @@ LONGEST_WAIT = 300.0
 """Seconds that a server may put its callers off for; a longer wish is cut to this."""
 
 
+def accept_unverified() -> None:
+    """Silence urllib3, which would warn at each request: the owner chose so, and is warned once where it is read."""
+    warnings.simplefilter("ignore", exceptions.InsecureRequestWarning)
+
+
 def explain(error: exceptions.HTTPError) -> str:
     """Why there was no answer, in words that hold no address's secrets."""
     match error:
+        case exceptions.NameResolutionError():
+            return "its name can not be resolved"
+        case exceptions.NewConnectionError():
+            return f"no connection: {_last_part(error)}"
         case exceptions.ConnectTimeoutError():
             return "no connection within the time limit"
         case exceptions.ReadTimeoutError():
             return "no answer within the time limit"
-        case exceptions.NameResolutionError():
-            return "its name can not be resolved"
         case exceptions.SSLError():
             return f"TLS: {_last_part(error)}"
         case exceptions.ProxyError():
             return "the proxy does not let it through"
-        case exceptions.NewConnectionError():
-            return f"no connection: {_last_part(error)}"
         case exceptions.ProtocolError():
             return "the connection was cut"
     return type(error).__name__

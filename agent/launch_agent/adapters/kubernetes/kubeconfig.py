@@ -152,7 +152,8 @@ class _Plugin:
         self.key = self._text("key_file")
         if self.token is None and not self.certificate:
             raise ConfigError(
-                f"The credential plugin of the kubeconfig {where} gave neither a token nor a certificate."
+                f"The credential plugin of the kubeconfig {where} gave neither a token nor a certificate.",
+                resolution="The lines above say why; `kubectl get pods` with this file shows the same.",
             )
 
     def _load(self) -> Any:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import urllib3
 
 from launch_agent import __version__
-from launch_agent.adapters.http import NO_RETRIES, SOCKET_OPTIONS, explain, read_wait
+from launch_agent.adapters.http import NO_RETRIES, SOCKET_OPTIONS, accept_unverified, explain, read_wait
 from launch_agent.adapters.kubernetes.access import ClusterAccess
 from launch_agent.errors import (
     ConfigError,
@@ -136,13 +136,17 @@ def read_failure(method: str, path: str, response: urllib3.BaseHTTPResponse) -> 
 
 
 def describe(method: str, path: str) -> str:
-    """What was asked, in words: ``create jobs in namespace ml``."""
-    parts = path.partition("?")[0].strip("/").split("/")
+    """What was asked, in the words of RBAC: ``create jobs in namespace ml``, ``watch pods``."""
+    place, _, query = path.partition("?")
+    parts = place.strip("/").split("/")
+    where = ""
+    rest = parts[2:] if parts[0] == "api" else parts[3:]
+    if len(rest) > 2 and rest[0] == "namespaces":
+        where, rest = f" in namespace {rest[1]}", rest[2:]
     verb = VERBS.get(method, method)
-    if "namespaces" in parts and len(parts) > parts.index("namespaces") + 2:
-        place = parts.index("namespaces")
-        return f"{verb} {'/'.join(parts[place + 2 :])} in namespace {parts[place + 1]}"
-    return f"{verb} {'/'.join(parts)}"
+    if method == "GET" and len(rest) == 1:
+        verb = "watch" if "watch=true" in query else "list"
+    return f"{verb} {'/'.join(rest or parts)}{where}"
 
 
 def _sentence(text: str) -> str:
@@ -180,6 +184,7 @@ def _context(access: ClusterAccess) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         if access.is_insecure:
+            accept_unverified()
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         elif access.ca:

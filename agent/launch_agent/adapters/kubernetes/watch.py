@@ -144,7 +144,7 @@ class Watch:
         return version
 
     def _take(self, event: dict[str, Any], version: str, sink: Sink) -> str:
-        change, body = str(event.get("type")), event.get("object") or {}
+        change, body = str(event.get("type")), event["object"]
         if change == "ERROR":
             text, code = str(body.get("message")), int(body.get("code") or 0)
             if code == 410:
@@ -171,7 +171,14 @@ def _events(stream: urllib3.BaseHTTPResponse) -> Iterator[dict[str, Any]]:
         *lines, rest = (rest + part).split(b"\n")
         for line in lines:
             if line.strip():
-                yield json.loads(line)
+                yield _read_event(line)
+
+
+def _read_event(line: bytes) -> dict[str, Any]:
+    event = json.loads(line)
+    if not isinstance(event, dict) or not isinstance(event.get("object"), dict):
+        raise KubernetesUnavailable("The API server sent something that is no event.")
+    return event
 
 
 def _parts(stream: urllib3.BaseHTTPResponse) -> Iterator[bytes]:

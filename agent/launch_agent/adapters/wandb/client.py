@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import logging
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 import urllib3
 
 from launch_agent import __version__
-from launch_agent.adapters.http import NO_RETRIES, SOCKET_OPTIONS, explain, read_wait
+from launch_agent.adapters.http import NO_RETRIES, SOCKET_OPTIONS, accept_unverified, explain, read_wait
 from launch_agent.adapters.wandb.operation import Operation, Result, combine, join_messages, read_errors, split
 from launch_agent.errors import WandbDenied, WandbError, WandbRejected, WandbUnavailable
 
@@ -75,7 +74,7 @@ class Client:
         }
         if not verify_tls:  # WANDB_INSECURE_DISABLE_SSL: the owner's choice, warned of by the settings
             options["cert_reqs"] = "CERT_NONE"
-            warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
+            accept_unverified()
         self._http = _connect((proxies or {}).get(urlsplit(base_url).scheme), options)
         self._limit = LIMIT
 
@@ -135,7 +134,8 @@ class Client:
 
         Up to 100 go in one document. A document that the server refuses as a whole is halved: an operation that is at
         fault ends up alone and fails alone; a server that takes short documents only is remembered as such.
-        Raises WandbUnavailable or WandbDenied if a document got no answer: what was done of it is not known.
+        Raises WandbUnavailable or WandbDenied if the first document got no answer: what was done of it is not known.
+        Where a later one gets none, that is the error of its operations and of all after them.
         """
         results: list[Result] = []
         size = self._limit
@@ -150,6 +150,10 @@ class Client:
                     continue
                 results.append(Result(error=error))
                 has_culprit, size = True, self._limit
+            except (WandbUnavailable, WandbDenied) as error:
+                if not results:
+                    raise
+                results.extend([Result(error=error)] * (len(operations) - len(results)))
         if size < self._limit and not has_culprit:
             log.warning("%s takes at most %d operations in one document; so it gets no more", self._host, size)
             self._limit = size
