@@ -21,20 +21,22 @@ def run_bursts(folder: Path, *, with_theirs: bool) -> dict[str, Any]:
     """The burst at 0 and 50 ms, ours and theirs, between two raw measurements."""
     client = burst.connect()
     found: dict[str, Any] = {"raw": [], "bursts": []}
-    for with_record, what in ((False, "Job alone"), (True, "record, Job, record's patch")):
+    for writes, what in ((1, "Job"), (2, "record, Job"), (3, "record, Job, record's step")):
         for threads in burst.RAW_THREADS:
-            rate = burst.measure_raw(client, threads, with_record=with_record)
-            found["raw"].append({"what": what, "threads": threads, "rate": rate})
-            say(f"raw writes ({what}), {threads} threads: {rate:7.1f} items/s")
+            rate = burst.measure_raw(client, threads, writes)
+            found["raw"].append({"writes": writes, "threads": threads, "rate": rate})
+            say(f"raw: {what:<27} {threads} threads: {rate:7.1f} items/s")
     for latency in (0, 50):
         for who in ("launch-agent", "wandb 0.31.0") if with_theirs else ("launch-agent",):
             one = burst.measure(who, latency, folder / f"{who.split()[0]}-{latency}", client)
             found["bursts"].append(asdict(one))
             say(one.row())
-    best = max(one["rate"] for one in found["raw"] if one["what"] != "Job alone")
-    for one in found["bursts"]:
-        if one["who"] == "launch-agent":
-            say(f"launch-agent at {one['latency_ms']} ms: {one['rate'] / best:.0%} of the raw rate of equal writes")
+    for writes in (2, 3):
+        best = max(one["rate"] for one in found["raw"] if one["writes"] == writes)
+        for one in found["bursts"]:
+            if one["who"] == "launch-agent":
+                share = one["rate"] / best
+                say(f"launch-agent at {one['latency_ms']} ms: {share:.0%} of raw with {writes} writes an item")
     return found
 
 

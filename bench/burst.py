@@ -114,17 +114,17 @@ def measure(who: str, latency_ms: int, folder: Path, client: Client) -> Burst:
         return Burst(who, latency_ms, ITEMS / (counter.last - began), spent * 1000 / ITEMS)
 
 
-def measure_raw(client: Client, threads: int, *, with_record: bool) -> float:
-    """Items a second of nothing but their writes: a Job each, or record, Job and the record's patch as ours does."""
+def measure_raw(client: Client, threads: int, writes: int) -> float:
+    """Items a second of nothing but their writes: 1 the Job, 2 record and Job, 3 record, Job, the record's patch."""
     with namespace(client) as where:
         bodies = [_bodies(where, number) for number in range(ITEMS)]
 
         def write(pair: tuple[dict[str, Any], dict[str, Any]]) -> None:
             record, job = pair
-            if with_record:
+            if writes > 1:
                 client.create(record)
             client.create(job)
-            if with_record:
+            if writes > 2:
                 patch = {"data": {"record.json": record["data"]["record.json"] + " "}}
                 client.patch("v1", "ConfigMap", where, record["metadata"]["name"], patch)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -40,6 +39,17 @@ PROJECT = "model-registry"
 TAIL_ATTEMPTS = 3
 
 
+URGENT = (actions.WriteRecord, actions.Create)
+"""What an item waits for; all else is about items that run or ran."""
+
+
+class Workers(Protocol):
+    """Who performs calls on threads of their own."""
+
+    def submit(self, call: Callable[[], None], *, is_urgent: bool) -> None:
+        """Perform one, urgent ones first."""
+
+
 class Sender(Protocol):
     """Who sends operations to W&B."""
 
@@ -64,7 +74,7 @@ class Performer:
         self,
         *,
         inbox: Inbox,
-        pool: Executor,
+        pool: Workers,
         batcher: Sender,
         ledger: Ledger,
         targets: Mapping[Resource, Target],
@@ -86,7 +96,7 @@ class Performer:
         if operation is not None:
             self._batcher.submit(operation, lambda value, error: self._answered(task, value, error))
         else:
-            self._pool.submit(self._run, task)
+            self._pool.submit(lambda: self._run(task), is_urgent=isinstance(action, URGENT))
 
     def _mask(self, action: Action) -> Action:
         """A report without the keys that a log or an error may have quoted."""

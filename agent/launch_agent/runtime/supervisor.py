@@ -10,7 +10,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from launch_agent.adapters.kubernetes import access
@@ -32,6 +31,7 @@ from launch_agent.runtime.ledger import ConfigMapLedger, DirectoryLedger, Ledger
 from launch_agent.runtime.loops import Loops
 from launch_agent.runtime.metrics import Metrics
 from launch_agent.runtime.performer import Performer
+from launch_agent.runtime.pool import Pool
 from launch_agent.runtime.registration import Identity, Registration
 from launch_agent.runtime.tracker import Pace, Tracker
 from launch_agent.settings import Settings
@@ -63,7 +63,7 @@ class Agent:
         self._inbox = Inbox()
         self._wandb = _connect_wandb(settings)
         self._registration = Registration(self._wandb, _identity(settings))
-        self._pool = ThreadPoolExecutor(settings.launch_concurrency, thread_name_prefix="launch")
+        self._pool = Pool(settings.launch_concurrency)
         self._batcher = Batcher(self._wandb, self._metrics)
         self._kubernetes = _connect_kubernetes(settings)
         self._watches: Watches | None = None
@@ -244,7 +244,7 @@ class Agent:
         log.info("leaving: %s; running workloads go on and are adopted at the next start", self._reason or "stopped")
         if self._watches is not None:
             self._watches.interrupt()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.close()
         self._loops.join(LEAVE_WITHIN)
         if self._registration.is_done:
             try:

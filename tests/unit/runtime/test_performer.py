@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,13 +44,11 @@ RECORD = Record(
 )
 
 
-class Now(Executor):
+class Now:
     """Performs at once, on the caller's thread."""
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        future.set_result(fn(*args, **kwargs))
-        return future
+    def submit(self, call: Callable[[], None], *, is_urgent: bool) -> None:
+        call()
 
 
 @dataclass
