@@ -144,39 +144,39 @@ def test_kinds_of_other_groups_are_discovered(client: Client) -> None:
         client.path("kubeflow.org/v1", "PyTorchJob")
 
 
-CRD = {
-    "apiVersion": "apiextensions.k8s.io/v1",
-    "kind": "CustomResourceDefinition",
-    "spec": {
-        "scope": "Namespaced",
-        "versions": [
-            {
-                "name": "v1",
-                "served": True,
-                "storage": True,
-                "schema": {
-                    "openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
-                },
-            }
-        ],
-    },
+CRD = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"}
+SERVED = {
+    "name": "v1",
+    "served": True,
+    "storage": True,
+    "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
 }
 
 
-def test_a_custom_resource_is_known_by_its_own_plural(client: Client, namespace: str) -> None:
-    group = f"g{secrets.token_hex(4)}.example.com"
+@pytest.fixture
+def group(client: Client) -> Iterator[str]:
+    """The API group of a kind Policy, served from now on: nothing of it is older."""
+    name = f"g{secrets.token_hex(4)}.example.com"
     names = {"kind": "Policy", "plural": "policies", "singular": "policy"}
-    spec = {**CRD["spec"], "group": group, "names": names}  # type: ignore[dict-item] # a plain object
-    client.create({**CRD, "metadata": {"name": f"policies.{group}"}, "spec": spec})
-    try:
-        body = {"apiVersion": f"{group}/v1", "kind": "Policy", "metadata": {"name": "p", "namespace": namespace}}
-        wait_until(lambda: _is_served(client, f"{group}/v1"), 20, "the custom resource to be served")
-        client.create({**body, "spec": {"any": 1}})
-        found = client.get(f"{group}/v1", "Policy", namespace, "p")
-        assert found is not None
-        assert found["spec"] == {"any": 1}
-    finally:
-        client.delete("apiextensions.k8s.io/v1", "CustomResourceDefinition", "", f"policies.{group}")
+    definition = f"policies.{name}"
+    spec = {"scope": "Namespaced", "group": name, "names": names, "versions": [SERVED]}
+    client.create({**CRD, "metadata": {"name": definition}, "spec": spec})
+    wait_until(lambda: _is_served(client, f"{name}/v1"), 20, "the custom resource to be served")
+    yield name
+    client.delete("apiextensions.k8s.io/v1", "CustomResourceDefinition", "", definition)
+
+
+def test_a_custom_resource_is_known_by_its_own_plural(client: Client, namespace: str, group: str) -> None:
+    body = {"apiVersion": f"{group}/v1", "kind": "Policy", "metadata": {"name": "p", "namespace": namespace}}
+    client.create({**body, "spec": {"any": 1}})
+    found = client.get(f"{group}/v1", "Policy", namespace, "p")
+    assert found is not None
+    assert found["spec"] == {"any": 1}
+
+
+def test_a_version_that_the_server_does_not_have_any_more_is_gone(client: Client, namespace: str, group: str) -> None:
+    with pytest.raises(KubernetesGone):
+        Watch(client, f"{group}/v1", "Policy", namespace).listen("1", Heard(), threading.Event(), seconds=5)
 
 
 def _is_served(client: Client, api_version: str) -> bool:
@@ -280,8 +280,3 @@ def test_a_stream_that_the_server_ends_gives_the_version_to_go_on_from(client: C
     again = Heard()
     seen.listen(after, again, stop, seconds=1)
     assert again.changes == []
-
-
-def test_a_version_that_no_server_has_any_more_is_gone(client: Client, namespace: str) -> None:
-    with pytest.raises(KubernetesGone):
-        Watch(client, *MAPS, namespace).listen("1", Heard(), threading.Event(), seconds=5)
