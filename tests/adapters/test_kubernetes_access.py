@@ -289,6 +289,6 @@ def test_a_plugin_without_the_official_package_names_the_extra(tmp_path: Path, m
     with pytest.raises(ConfigError) as caught:
         load(with_plugin(tmp_path, COUNTING))
     assert str(caught.value).endswith(
-        "needs a credential plugin, which needs the kubernetes package. "
+        "needs a credential plugin. That takes the kubernetes package, which is not installed. "
         "Install launch-agent[kubeconfig], or use a service account's token."
     )

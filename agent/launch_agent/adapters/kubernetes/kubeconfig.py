@@ -162,7 +162,8 @@ class _Plugin:
             from kubernetes.config import kube_config
         except ImportError as error:
             raise ConfigError(
-                f"The kubeconfig {self._where} needs a credential plugin, which needs the kubernetes package.",
+                f"The kubeconfig {self._where} needs a credential plugin.",
+                detail="That takes the kubernetes package, which is not installed.",
                 resolution="Install launch-agent[kubeconfig], or use a service account's token.",
             ) from error
         loaded = Configuration()
