@@ -21,6 +21,9 @@ from launch_agent.core import spec as specs
 from launch_agent.core.models import LaunchContext, QueueItem, Record, Resource
 
 ITEMS = 300
+WARM_UP = 100
+"""Items before the burst: every cache of agent and server is then as in daily work."""
+
 RAW_THREADS = (1, 4, 8)
 
 
@@ -41,7 +44,7 @@ class Counter:
     """Counts Jobs as the API server makes them, and remembers when the last came."""
 
     def __init__(self) -> None:
-        self.seen: set[str] = set()
+        self.names: set[str] = set()
         self.last = 0.0
         self.is_synced = threading.Event()
 
@@ -56,8 +59,8 @@ class Counter:
 
     def _note(self, body: dict[str, Any]) -> None:
         name = body["metadata"]["name"]
-        if name not in self.seen:
-            self.seen.add(name)
+        if name not in self.names:
+            self.names.add(name)
             self.last = time.monotonic()
 
 
@@ -91,27 +94,42 @@ def item_spec(where: str) -> dict[str, Any]:
 
 
 def measure(who: str, latency_ms: int, folder: Path, client: Client) -> Burst:
-    """One burst by one agent (``ours`` or ``theirs``)."""
-    with namespace(client) as where, world.server(folder, latency_ms=latency_ms) as server:
-        server.push([item_spec(where)] * ITEMS)
-        counter, stop = Counter(), threading.Event()
-        watch = Watch(client, "batch/v1", "Job", where)
-        thread = threading.Thread(target=watch.run, args=(counter, stop), daemon=True)
-        thread.start()
-        counter.is_synced.wait(10)
+    """One burst by one agent (``launch-agent`` or W&B's), after a warm-up."""
+    with (
+        namespace(client) as where,
+        world.server(folder, latency_ms=latency_ms) as server,
+        counting(client, where) as seen,
+    ):
         command, environment = world.ours(server, where) if who == "launch-agent" else world.theirs(server)
         log = folder / "agent.log"
-        try:
-            with world.agent(command, environment, log) as process:
-                world.wait_until(lambda: server.count("PENDING") < ITEMS, 60, f"the first pop of {who} ({log})")
-                began, (cpu, _) = time.monotonic(), world.usage(process)
-                world.wait_until(lambda: len(counter.seen) >= ITEMS, 240, f"the last of {ITEMS} Jobs of {who} ({log})")
-                spent = world.usage(process)[0] - cpu
-        finally:
-            stop.set()
-            watch.interrupt()
-            thread.join(5)
-        return Burst(who, latency_ms, ITEMS / (counter.last - began), spent * 1000 / ITEMS)
+        server.push([item_spec(where)] * WARM_UP)
+        with world.agent(command, environment, log) as process:
+            world.wait_until(lambda: len(seen.names) >= WARM_UP, 120, f"the warm-up of {who} ({log})")
+            waiting = server.count("PENDING", "LEASED")
+            assert waiting == 0, f"{waiting} items of the warm-up were not taken"
+            server.push([item_spec(where)] * ITEMS)
+            world.wait_until(lambda: server.count("PENDING") < ITEMS, 60, f"the first pop of {who} ({log})")
+            began, (cpu, _) = time.monotonic(), world.usage(process)
+            every = WARM_UP + ITEMS
+            world.wait_until(lambda: len(seen.names) >= every, 240, f"the last of {ITEMS} Jobs of {who} ({log})")
+            spent = world.usage(process)[0] - cpu
+        return Burst(who, latency_ms, ITEMS / (seen.last - began), spent * 1000 / ITEMS)
+
+
+@contextlib.contextmanager
+def counting(client: Client, where: str) -> Iterator[Counter]:
+    """Jobs of a namespace, counted while they come."""
+    counter, stop = Counter(), threading.Event()
+    watch = Watch(client, "batch/v1", "Job", where)
+    thread = threading.Thread(target=watch.run, args=(counter, stop), daemon=True)
+    thread.start()
+    try:
+        counter.is_synced.wait(10)
+        yield counter
+    finally:
+        stop.set()
+        watch.interrupt()
+        thread.join(5)
 
 
 def measure_raw(client: Client, threads: int, writes: int) -> float:

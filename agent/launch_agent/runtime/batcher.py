@@ -5,19 +5,19 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from launch_agent.adapters.wandb.client import Client
-from launch_agent.adapters.wandb.operation import Operation
+from launch_agent.adapters.wandb.operation import Operation, Result
 from launch_agent.errors import WandbError
 from launch_agent.runtime.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
-LIMIT = 100
-"""Operations in one document."""
+SIZES = (100, 50, 20, 10, 5, 2, 1)
+"""Operations in one document. Few sizes make few texts, and a server parses and checks each text once."""
 
 Done = Callable[[Any, WandbError | None], None]
 """Called on the batcher's thread with the value, or with the error."""
@@ -31,15 +31,23 @@ class Errand:
     done: Done
 
 
-class Batcher:
-    """A queue of operations and the loop that sends them, in order, up to `LIMIT` at once."""
+class Runner(Protocol):
+    """Who runs operations of one kind as one document."""
 
-    def __init__(self, client: Client, metrics: Metrics) -> None:
+    def run(self, batch: Sequence[Operation], /) -> list[Result]:
+        """The results, in order. Raises WandbError where the document got no answer."""
+
+
+class Batcher:
+    """A queue of operations and the loop that sends them, in order, up to 100 at once."""
+
+    def __init__(self, client: Runner, metrics: Metrics) -> None:
         self._client = client
         self._metrics = metrics
-        self._waiting: queue.SimpleQueue[Errand | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[Errand] = queue.SimpleQueue()
+        self._held: dict[str, deque[Errand]] = {"mutation": deque(), "query": deque()}
 
-    def submit(self, operation: Operation, done: Done) -> None:
+    def submit(self, operation: Operation, done: Done, /) -> None:
         """Send ``operation`` with the next document of its kind."""
         self._waiting.put(Errand(operation, done))
 
@@ -47,29 +55,24 @@ class Batcher:
         """Send until stopped."""
         while not stop.is_set():
             beat()
-            try:
-                first = self._waiting.get(timeout=1.0)
-            except queue.Empty:
-                continue
-            if first is not None:
-                self._send(self._gather(first))
+            self.turn(patience=1.0)
 
-    def _gather(self, first: Errand) -> list[Errand]:
-        batch = [first]
-        while len(batch) < LIMIT:
-            try:
+    def turn(self, patience: float) -> None:
+        """Take all that waits, for ``patience`` seconds if nothing does, and send one document of each kind."""
+        self._gather(patience)
+        for held in self._held.values():
+            if held:
+                size = next(size for size in SIZES if size <= len(held))
+                self._send_kind([held.popleft() for _ in range(size)])
+
+    def _gather(self, patience: float) -> None:
+        try:
+            errand = self._waiting.get(timeout=0 if any(self._held.values()) else patience)
+            while True:
+                self._held[errand.operation.kind].append(errand)
                 errand = self._waiting.get_nowait()
-            except queue.Empty:
-                break
-            if errand is not None:
-                batch.append(errand)
-        return batch
-
-    def _send(self, batch: list[Errand]) -> None:
-        for kind in ("mutation", "query"):
-            chosen = [errand for errand in batch if errand.operation.kind == kind]
-            if chosen:
-                self._send_kind(chosen)
+        except queue.Empty:
+            return
 
     def _send_kind(self, batch: list[Errand]) -> None:
         try:
