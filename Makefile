@@ -89,7 +89,9 @@ full: test e2e bench ## Everything, the long loops too
 .PHONY: bench
 bench: venv venv-wandb-launch ## Figures next to W&B's agent and to the raw limit, in one run
 	@ci/cluster up apiserver --name bench
-	@trap 'ci/cluster down --name bench' EXIT; ci/inside --name bench $(BIN)/python -m bench
+	@$(BIN)/python -m bench --only weight
+	@trap 'ci/cluster down --name bench' EXIT; \
+	ci/inside --name bench $(BIN)/python -m bench --only burst && ci/inside --name bench $(BIN)/python -m bench --only start
 
 ##@ Clusters (from packages, in a network of their own; KUBECONFIG replaces them)
 
