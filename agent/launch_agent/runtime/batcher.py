@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from launch_agent.adapters.wandb.operation import Operation, Result
-from launch_agent.errors import WandbError
+from launch_agent.errors import WandbError, WandbUnavailable
 from launch_agent.runtime.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -75,14 +75,17 @@ class Batcher:
             return
 
     def _send_kind(self, batch: list[Errand]) -> None:
+        """One document. Every errand is answered whatever happens: one that is not would wait for ever."""
+        answers = [Result(error=WandbUnavailable("The request to W&B was broken off."))] * len(batch)
+        outcome = "error"
         try:
-            results = self._client.run([errand.operation for errand in batch])
+            answers = self._client.run([errand.operation for errand in batch])
+            outcome = "ok"
         except WandbError as error:
-            self._metrics.wandb_requests.labels(type(error).__name__).inc()
             log.warning("W&B: %d operations put off or refused: %s", len(batch), error)
-            for errand in batch:
-                errand.done(None, error)
-            return
-        self._metrics.wandb_requests.labels("ok").inc()
-        for errand, result in zip(batch, results, strict=True):
-            errand.done(result.value, result.error)
+            answers = [Result(error=error)] * len(batch)
+            outcome = type(error).__name__
+        finally:
+            self._metrics.wandb_requests.labels(outcome).inc()
+            for errand, answer in zip(batch, answers, strict=True):
+                errand.done(answer.value, answer.error)

@@ -9,18 +9,18 @@ import secrets
 import string
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from launch_agent.adapters.wandb import operations
-from launch_agent.adapters.wandb.client import Client
 from launch_agent.adapters.wandb.operation import Operation
 from launch_agent.core import refusals
 from launch_agent.core import spec as specs
 from launch_agent.core.events import Refused
 from launch_agent.core.models import Plan, QueueItem, Record, Resource, Stage
 from launch_agent.errors import ItemError, RefusedError, WandbError
+from launch_agent.runtime.batcher import Runner
 from launch_agent.runtime.inbox import Claim, Inbox, Polled
-from launch_agent.runtime.registration import PROJECT, Registration
+from launch_agent.runtime.registration import PROJECT, Agent
 
 log = logging.getLogger(__name__)
 
@@ -31,14 +31,22 @@ STATUS_INTERVAL = 30.0
 Planner = Callable[[QueueItem, specs.RunSpec, str], Plan]
 
 
+class Registered(Protocol):
+    """Who knows what W&B calls us."""
+
+    @property
+    def agent(self) -> Agent:
+        """The registered agent."""
+
+
 class Intake:
     """The loop that asks for items when the tracker says how many."""
 
     def __init__(
         self,
         *,
-        client: Client,
-        registration: Registration,
+        client: Runner,
+        registration: Registered,
         inbox: Inbox,
         planners: Mapping[Resource, Planner],
         secure_mode: bool,
@@ -67,16 +75,19 @@ class Intake:
                 slots, is_busy = self._requests.get(timeout=1.0)
             except queue.Empty:
                 continue
-            self._serve(slots, is_busy)
+            self.serve(slots, is_busy)
 
-    def _serve(self, slots: int, is_busy: bool) -> None:
+    def serve(self, slots: int, is_busy: bool) -> None:
+        """One poll. It is answered whatever happens: the tracker asks again only after an answer."""
+        claims: tuple[Claim, ...] = ()
+        is_ok = False
         try:
             claims = self._pop(slots, "RUNNING" if is_busy else "POLLING")
+            is_ok = True
         except WandbError as error:
             log.warning("W&B can not be polled: %s", error)
-            self._inbox.put(Polled((), is_ok=False))
-            return
-        self._inbox.put(Polled(claims))
+        finally:
+            self._inbox.put(Polled(claims, is_ok))
 
     def _pop(self, slots: int, status: str) -> tuple[Claim, ...]:
         now = self._clock()
@@ -175,7 +186,10 @@ def new_run_id() -> str:
 
 def _read_spec(value: Any) -> Mapping[str, Any]:
     """The run spec as an object; W&B sends an object from a pop, a string from a push (protocol 14.6)."""
-    spec = json.loads(value) if isinstance(value, str) else value
+    try:
+        spec = json.loads(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise RefusedError(f"The run spec is no JSON: {error}.", resolution="Push the item again.") from error
     if not isinstance(spec, Mapping):
         raise RefusedError(f"The run spec is no JSON object but a {type(spec).__name__}.")
     return spec

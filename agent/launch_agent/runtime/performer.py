@@ -37,6 +37,8 @@ PROJECT = "model-registry"
 """The fixed project that queues live in (protocol section 1)."""
 
 TAIL_ATTEMPTS = 3
+REPORT_ATTEMPTS = 6
+"""How often a report is sent again that W&B refuses: half a minute in all."""
 
 
 URGENT = (actions.WriteRecord, actions.Create)
@@ -109,7 +111,7 @@ class Performer:
     def _answered(self, task: Task, value: Any, error: WandbError | None) -> None:
         if error is None:
             event = _read_answer(task.action, value)
-        elif isinstance(error, WandbRejected):
+        elif isinstance(error, WandbRejected) and not _is_worth_a_repeat(task):
             event = _read_rejection(task, error)
         else:
             self._defer(task, error)
@@ -235,6 +237,11 @@ def _read_answer(action: Action, value: Any) -> Event | None:
         case actions.Fail():
             return events.Reported()
     return None
+
+
+def _is_worth_a_repeat(task: Task) -> bool:
+    """A report is what the user reads: W&B may have refused it for a moment only, so it is tried some times more."""
+    return isinstance(task.action, actions.Fail | actions.Warn) and task.attempt < REPORT_ATTEMPTS
 
 
 def _read_rejection(task: Task, error: WandbRejected) -> Event | None:

@@ -234,6 +234,9 @@ class Tracker:
         for record in records:
             if record.item_id in self._items:
                 continue
+            if record.resource not in self._targets:
+                log.error("item %s is left alone: this agent can not reach %s now", record.item_id, record.resource)
+                continue
             tracked = Tracked(record)
             self._items[record.item_id] = tracked
             if record.step is Step.CREATED:

@@ -13,7 +13,7 @@ from launch_agent.core import actions, events
 from launch_agent.core.actions import Action
 from launch_agent.core.events import Event
 from launch_agent.core.lifecycle import Tracked
-from launch_agent.core.models import JobState, ObjectRef, Observation, Plan, Record, Resource, Stage
+from launch_agent.core.models import JobState, Observation, Plan, Record, Resource, Stage
 from launch_agent.errors import (
     KubernetesDenied,
     KubernetesInvalid,
@@ -27,11 +27,10 @@ from launch_agent.errors import (
 )
 from launch_agent.runtime.batcher import Done
 from launch_agent.runtime.inbox import Deferred, Happened, Inbox
-from launch_agent.runtime.performer import Performer
-from launch_agent.targets.base import Notice
+from launch_agent.runtime.performer import REPORT_ATTEMPTS, Performer
+from tests.unit.runtime.places import Place
 
 KEY = "local-" + "k" * 40
-REF = ObjectRef("batch/v1", "Job", "ml", "launch-x", "uid")
 RECORD = Record(
     item_id="item-1",
     queue="q",
@@ -62,52 +61,6 @@ class Answers:
     def submit(self, operation: Operation, done: Done, /) -> None:
         self.sent.append(operation)
         done(self.value, self.error)
-
-
-@dataclass
-class Place:
-    """A target and a ledger that do as told, or raise."""
-
-    error: Exception | None = None
-    resource: Resource = Resource.KUBERNETES
-    unreadable: tuple[str, ...] = ()
-
-    def _do(self) -> None:
-        if self.error is not None:
-            raise self.error
-
-    def locate(self, plan: Plan) -> ObjectRef:
-        return REF
-
-    def prepare(self, plan: Plan) -> None:
-        return None
-
-    def create(self, plan: Plan, item_id: str) -> ObjectRef:
-        self._do()
-        return REF
-
-    def look(self, ref: ObjectRef) -> Observation:
-        self._do()
-        return Observation(JobState.RUNNING)
-
-    def tail(self, ref: ObjectRef, _seen: Observation, /) -> str:
-        self._do()
-        return "last line"
-
-    def release(self, ref: ObjectRef, after: int | None) -> None:
-        self._do()
-
-    def delete(self, ref: ObjectRef) -> None:
-        self._do()
-
-    def follow(self, item_id: str, ref: ObjectRef) -> None:
-        return None
-
-    def forget(self, item_id: str) -> None:
-        return None
-
-    def absorb(self, notice: Notice) -> tuple[tuple[str, Event], ...]:
-        return ()
 
 
 @dataclass
@@ -183,7 +136,13 @@ def test_an_answer_of_wandb_becomes_an_event(action: Action, value: Any, event: 
     ],
 )
 def test_a_refusal_of_wandb_ends_the_question(action: Action, expected: list[Event]) -> None:
-    assert perform(action, wandb=Answers(error=WandbRejected("no such run"))) == expected
+    assert perform(action, wandb=Answers(error=WandbRejected("no such run")), attempt=REPORT_ATTEMPTS) == expected
+
+
+@pytest.mark.parametrize("action", [actions.Fail("why", Stage.RUN), actions.Warn("why", Stage.RUN)])
+def test_a_report_that_wandb_refuses_is_sent_again_some_times(action: Action) -> None:
+    (message,) = perform(action, wandb=Answers(error=WandbRejected("internal error")), attempt=REPORT_ATTEMPTS - 1)
+    assert isinstance(message, Deferred)
 
 
 @pytest.mark.parametrize("error", [WandbUnavailable("no answer", retry_after=7.0), WandbDenied("the key was changed")])

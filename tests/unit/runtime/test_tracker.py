@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+import pytest
 
 from launch_agent.core import actions, events
 from launch_agent.core.actions import Action
@@ -11,6 +13,7 @@ from launch_agent.core.models import JobState, ObjectRef, Observation, Plan, Rec
 from launch_agent.runtime.inbox import Claim, Deferred, Found, Happened, Inbox, Polled, Stopping
 from launch_agent.runtime.metrics import Metrics
 from launch_agent.runtime.tracker import UNACKED_LIMIT, Pace, Tracker
+from tests.unit.runtime.places import Place
 
 REF = ObjectRef("batch/v1", "Job", "ml", "launch-x", "uid")
 
@@ -57,7 +60,7 @@ def bench(max_jobs: int = 2, poll_interval: float = 3.4) -> Bench:
         inbox=inbox,
         hands=hands,
         poll=hands.poll,
-        targets={},
+        targets={Resource.KUBERNETES: Place()},
         limits=Limits(),
         pace=Pace(max_jobs, poll_interval),
         metrics=Metrics(),
@@ -114,6 +117,14 @@ def test_claimed_items_count_against_max_jobs() -> None:
     it = bench(max_jobs=2)
     it.say(Found(()), Polled((Claim(record("1"), Plan(())), Claim(record("2"), Plan(())))))
     assert it.hands.polls[-1] == (0, True)
+
+
+def test_a_record_whose_target_is_out_of_reach_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
+    it = bench(max_jobs=2)
+    it.say(Found((replace(record("1", Step.CREATED), resource=Resource.LOCAL_PROCESS),)))
+    assert it.hands.done == []
+    assert it.hands.polls == [(2, False)]
+    assert "is left alone" in caplog.text
 
 
 def test_adopted_items_count_against_max_jobs() -> None:

@@ -1,0 +1,57 @@
+"""A target that does as told, or raises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from launch_agent.core.events import Event
+from launch_agent.core.models import JobState, ObjectRef, Observation, Plan, Resource
+from launch_agent.targets.base import Notice
+
+REF = ObjectRef("batch/v1", "Job", "ml", "launch-x", "uid")
+
+
+@dataclass
+class Place:
+    """A target and a ledger that do as told, or raise."""
+
+    error: Exception | None = None
+    resource: Resource = Resource.KUBERNETES
+    unreadable: tuple[str, ...] = ()
+
+    def _do(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+    def locate(self, plan: Plan) -> ObjectRef:
+        return REF
+
+    def prepare(self, plan: Plan) -> None:
+        return None
+
+    def create(self, plan: Plan, item_id: str) -> ObjectRef:
+        self._do()
+        return REF
+
+    def look(self, ref: ObjectRef) -> Observation:
+        self._do()
+        return Observation(JobState.RUNNING)
+
+    def tail(self, ref: ObjectRef, _seen: Observation, /) -> str:
+        self._do()
+        return "last line"
+
+    def release(self, ref: ObjectRef, after: int | None) -> None:
+        self._do()
+
+    def delete(self, ref: ObjectRef) -> None:
+        self._do()
+
+    def follow(self, item_id: str, ref: ObjectRef) -> None:
+        return None
+
+    def forget(self, item_id: str) -> None:
+        return None
+
+    def absorb(self, notice: Notice) -> tuple[tuple[str, Event], ...]:
+        return ()
