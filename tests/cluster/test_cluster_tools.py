@@ -197,8 +197,8 @@ def test_an_image_with_a_folder_added_runs_it(pod: str, tmp_path: Path) -> None:
     (reference, *_) = run("images", "base").split()
     (tmp_path / "hello.py").write_text("print('hello from the layer')", encoding="utf-8")
     tag = f"reg.local:5000/tools:{os.getpid()}"
-    run("images", "layer", "--base", reference, "--dir", f"{tmp_path}=/work", "--tag", tag)
-    start_pod(pod, tag, ["python3", "/work/hello.py"])
+    run("images", "layer", "--base", reference, "--dir", f"{tmp_path}=/opt/hello", "--tag", tag)
+    start_pod(pod, tag, ["python3", "/opt/hello/hello.py"])
     wait_for_phase(pod, "Succeeded")
     assert kubectl("logs", pod).strip() == "hello from the layer"
 

@@ -11,24 +11,13 @@ import pytest
 from launch_agent.adapters.kubernetes import access
 from launch_agent.adapters.kubernetes.client import Client
 from launch_agent.core import ledger_format
-from launch_agent.core.models import ObjectRef, Record, Resource, Step
+from launch_agent.core.models import ObjectRef, Step
 from launch_agent.runtime.ledger import ConfigMapLedger
 from tests.support.cluster import Cluster
+from tests.support.records import FULL as RECORD
 
 pytestmark = pytest.mark.apiserver
 
-RECORD = Record(
-    item_id="UnVuUXVldWVJdGVtOjE=",
-    queue="gpu",
-    queue_entity="team",
-    run_id="abc12345",
-    run_entity="team",
-    run_project="vision",
-    resource=Resource.KUBERNETES,
-    run_spec={"entity": "team", "unknown": {"kept": [1, None, "ü"]}},
-    claimed_at=1.5,
-    release_after=60,
-)
 INSTALLATION = "here"
 
 

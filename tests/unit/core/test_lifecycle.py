@@ -43,7 +43,8 @@ from launch_agent.core.events import (
     Woken,
 )
 from launch_agent.core.lifecycle import Ending, Limits, Tracked
-from launch_agent.core.models import Diagnosis, JobState, ObjectRef, Observation, Record, Resource, Stage, Step
+from launch_agent.core.models import Diagnosis, JobState, ObjectRef, Observation, Stage, Step
+from tests.support.records import make_record
 
 LIMITS = Limits(stopped_run_timeout=60.0, start_timeout=1800.0)
 REF = ObjectRef("batch/v1", "Job", "ml", "launch-x", "uid-1")
@@ -53,18 +54,7 @@ EXIT_3 = Diagnosis("ExitCode", "The container ended with exit code 3.")
 
 
 def tracked_at(step: Step = Step.CREATED) -> Tracked:
-    record = Record(
-        item_id="item-1",
-        queue="gpu",
-        queue_entity="team",
-        run_id="abc12345",
-        run_entity="team",
-        run_project="vision",
-        resource=Resource.KUBERNETES,
-        run_spec={},
-        step=step,
-        object=REF if step is Step.CREATED else None,
-    )
+    record = make_record(step=step, object=REF if step is Step.CREATED else None)
     return Tracked(record)
 
 

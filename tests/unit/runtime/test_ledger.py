@@ -9,22 +9,10 @@ from pathlib import Path
 import pytest
 
 from launch_agent.core import ledger_format
-from launch_agent.core.models import ObjectRef, Record, Resource, Step
+from launch_agent.core.models import ObjectRef, Step
 from launch_agent.errors import LedgerError
 from launch_agent.runtime.ledger import DirectoryLedger
-
-RECORD = Record(
-    item_id="UnVuUXVldWVJdGVtOjE=",
-    queue="gpu",
-    queue_entity="team",
-    run_id="abc12345",
-    run_entity="team",
-    run_project="vision",
-    resource=Resource.KUBERNETES,
-    run_spec={"entity": "team", "unknown": {"kept": [1, None, "ü"]}},
-    claimed_at=1.5,
-    release_after=60,
-)
+from tests.support.records import FULL as RECORD
 
 
 def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:

@@ -28,19 +28,11 @@ from launch_agent.errors import (
 from launch_agent.runtime.batcher import Done
 from launch_agent.runtime.inbox import Deferred, Happened, Inbox
 from launch_agent.runtime.performer import REPORT_ATTEMPTS, Performer
+from tests.support.records import make_record
 from tests.unit.runtime.places import Place
 
 KEY = "local-" + "k" * 40
-RECORD = Record(
-    item_id="item-1",
-    queue="q",
-    queue_entity="e",
-    run_id="r1",
-    run_entity="e",
-    run_project="p",
-    resource=Resource.KUBERNETES,
-    run_spec={},
-)
+RECORD = make_record()
 
 
 class Now:

@@ -13,6 +13,7 @@ from launch_agent.core.models import JobState, ObjectRef, Observation, Plan, Rec
 from launch_agent.runtime.inbox import Claim, Deferred, Found, Happened, Inbox, Polled, Stopping
 from launch_agent.runtime.metrics import Metrics
 from launch_agent.runtime.tracker import UNACKED_LIMIT, Pace, Tracker
+from tests.support.records import make_record
 from tests.unit.runtime.places import Place
 
 REF = ObjectRef("batch/v1", "Job", "ml", "launch-x", "uid")
@@ -71,18 +72,7 @@ def bench(max_jobs: int = 2, poll_interval: float = 3.4) -> Bench:
 
 
 def record(item_id: str, step: Step = Step.CLAIMED) -> Record:
-    return Record(
-        item_id=item_id,
-        queue="q",
-        queue_entity="e",
-        run_id="r" + item_id,
-        run_entity="e",
-        run_project="p",
-        resource=Resource.KUBERNETES,
-        run_spec={},
-        step=step,
-        claimed_at=1000.0,
-    )
+    return make_record(item_id, queue="q", run_id="r" + item_id, step=step, claimed_at=1000.0)
 
 
 def test_nothing_is_popped_before_the_records_of_the_last_start_are_read() -> None:
