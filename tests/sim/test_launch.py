@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.cluster import environment_of
 from tests.support.place import IMAGE, PROJECT, RELEASE, Place
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.sim
 
@@ -112,9 +113,27 @@ def test_a_key_that_an_item_brings_lies_in_a_secret_of_its_own_and_goes_with_the
     job = place.wait_for_job()
     reference = environment_of(job)["WANDB_API_KEY"]["secretKeyRef"]
     assert reference["name"] != f"wandb-api-key-{RELEASE}"
-    secret = place.cluster.get("Secret", place.name, reference["name"])
-    assert secret is not None
-    owners = place.wait_until_job(job["metadata"]["name"], "the Job", bool)
-    assert owners is not None
+    owners = wait_until(
+        lambda: _owners_of(place, reference["name"]), 20, "the Secret to belong to the Job, so that it goes with it"
+    )
+    assert [owner["uid"] for owner in owners] == [job["metadata"]["uid"]]
     assert own_key not in json.dumps([job, *place.records()])
     assert own_key not in agent.program.log
+
+
+def _owners_of(place: Place, secret: str) -> list[dict[str, str]]:
+    found = place.cluster.get("Secret", place.name, secret)
+    assert found is not None
+    owners: list[dict[str, str]] = found["metadata"].get("ownerReferences", [])
+    return owners
+
+
+def test_a_job_that_the_api_server_refuses_fails_its_item_and_leaves_no_secret(place: Place) -> None:
+    place.start()
+    before = {one["metadata"]["name"] for one in place.cluster.find("Secret", place.name)}
+    bad = {"kubernetes": {"spec": {"parallelism": -1}}}
+    item_id = place.push(_wandb_api_key="0e" * 20, resource_args=bad)
+    item = place.wait_for_item(item_id, "FAILED")
+    assert "spec.parallelism" in item["error"]["message"]
+    place.wait_until_no_record()
+    assert {one["metadata"]["name"] for one in place.cluster.find("Secret", place.name)} == before

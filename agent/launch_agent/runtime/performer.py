@@ -138,10 +138,21 @@ class Performer:
 
     def _fall(self, task: Task, error: Exception) -> None:
         event = self._read_failure(task, error)
+        if isinstance(event, events.Refused):
+            self._discard(task)
         if event is None:
             self._defer(task, error)
         else:
             self._inbox.put(Happened(task.record.item_id, event))
+
+    def _discard(self, task: Task) -> None:
+        """A refused item leaves no Secret behind."""
+        if task.plan is None:
+            return
+        try:
+            self._targets[task.record.resource].discard(task.plan)
+        except LaunchAgentError as error:
+            log.warning("item %s: its Secret may stay behind: %s", task.record.item_id, error)
 
     def _perform(self, task: Task) -> Event | None:
         record = task.record

@@ -45,6 +45,9 @@ class Target(Protocol):
     def prepare(self, plan: Plan) -> None:
         """Create what the workload needs before its item is claimed: Secrets."""
 
+    def discard(self, plan: Plan) -> None:
+        """Remove what `prepare` made: the workload will never be."""
+
     def create(self, plan: Plan, item_id: str) -> ObjectRef:
         """Create the workload, or find the one made before for the same item. ItemError if the name is taken."""
 

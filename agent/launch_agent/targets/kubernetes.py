@@ -95,6 +95,12 @@ class KubernetesTarget:
             except KubernetesConflict:
                 continue
 
+    def discard(self, plan: Plan) -> None:
+        """Delete the Secrets of ``plan``."""
+        for body in plan.objects[:-1]:
+            ref = _ref(body)
+            self._client.delete(ref.api_version, ref.kind, ref.namespace, ref.name)
+
     def create(self, plan: Plan, item_id: str) -> ObjectRef:
         """Create the Job, or find the one made before; its Secrets are handed to it, so that they go with it."""
         made: Manifest

@@ -57,6 +57,9 @@ class LocalProcessTarget:
     def prepare(self, plan: Plan) -> None:
         """Nothing: a process has no Secrets."""
 
+    def discard(self, plan: Plan) -> None:
+        """Nothing was prepared."""
+
     def create(self, plan: Plan, item_id: str) -> ObjectRef:
         """Start the process, unless its folder shows that it was started before."""
         ref = self.locate(plan)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from launch_agent.core.events import Event
 from launch_agent.core.models import JobState, ObjectRef, Observation, Plan, Resource
@@ -17,6 +17,7 @@ class Place:
 
     error: Exception | None = None
     resource: Resource = Resource.KUBERNETES
+    discarded: list[Plan] = field(default_factory=list)
     unreadable: tuple[str, ...] = ()
 
     def _do(self) -> None:
@@ -28,6 +29,9 @@ class Place:
 
     def prepare(self, plan: Plan) -> None:
         return None
+
+    def discard(self, plan: Plan) -> None:
+        self.discarded.append(plan)
 
     def create(self, plan: Plan, item_id: str) -> ObjectRef:
         self._do()

@@ -169,6 +169,19 @@ def test_an_object_that_can_not_be_made_refuses_the_item_with_the_reason(error: 
     assert str(error) in event.message
 
 
+def test_a_refused_item_leaves_no_secret_behind() -> None:
+    place = Place(KubernetesInvalid("spec is wrong", status=422))
+    perform(actions.Create(), place=place)
+    perform(actions.WriteRecord(), place=place, book=Book(LedgerError("too large")))
+    assert len(place.discarded) == 2
+
+
+def test_an_item_whose_cluster_is_away_keeps_its_secret() -> None:
+    place = Place(KubernetesUnavailable("no answer"))
+    perform(actions.Create(), place=place)
+    assert place.discarded == []
+
+
 def test_an_item_whose_record_can_not_be_held_is_refused_before_its_ack() -> None:
     (event,) = perform(actions.WriteRecord(), book=Book(LedgerError("too large")))
     assert event == events.Refused("too large", Stage.AGENT)
