@@ -29,12 +29,10 @@ from launch_agent.errors import (
 from launch_agent.runtime.batcher import Done
 from launch_agent.runtime.inbox import Deferred, Happened, Inbox
 from launch_agent.runtime.ledger import Ledger
+from launch_agent.runtime.registration import PROJECT
 from launch_agent.targets.base import Target
 
 log = logging.getLogger(__name__)
-
-PROJECT = "model-registry"
-"""The fixed project that queues live in (protocol section 1)."""
 
 TAIL_ATTEMPTS = 3
 REPORT_ATTEMPTS = 6
