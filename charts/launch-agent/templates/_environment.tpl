@@ -18,7 +18,7 @@
   valueFrom:
     secretKeyRef:
       name: {{ include "launch-agent.names.apiKey" . }}
-      key: password
+      key: {{ include "launch-agent.names.apiKeyKey" . | quote }}
 - name: WANDB_BASE_URL
   valueFrom:
     configMapKeyRef:
@@ -27,21 +27,11 @@
 - name: WANDB_LAUNCH_SERVICE_ACCOUNT_NAME
   value: {{ include "launch-agent.names.serviceAccount" . | quote }}
 - name: WANDB_LAUNCH_START_TIMEOUT
-  value: {{ include "launch-agent.text" (.Values.agent).startTimeout | quote }}
+  value: {{ include "launch-agent.text" (.Values.agent).startTimeout | default "1800" | quote }}
 - name: WANDB_RELEASE_NAME
   value: {{ .Release.Name | quote }}
 - name: CM_CHECKSUM
   value: {{ include "launch-agent.configChecksum" . | quote }}
-- name: POD_NAMESPACE
-  valueFrom:
-    fieldRef:
-      apiVersion: v1
-      fieldPath: metadata.namespace
-- name: POD_NAME
-  valueFrom:
-    fieldRef:
-      apiVersion: v1
-      fieldPath: metadata.name
 {{- if include "launch-agent.hasBundle" . }}
 - name: REQUESTS_CA_BUNDLE
   value: /etc/launch-agent/ca/bundle.pem
@@ -55,6 +45,31 @@
 {{- with .Values.kanikoDockerConfigSecret }}
 - name: WANDB_LAUNCH_KANIKO_AUTH_SECRET
   value: {{ . | quote }}
+{{- end }}
+{{- if eq (include "launch-agent.flavour" .) "own" }}
+- name: POD_NAMESPACE
+  valueFrom:
+    fieldRef:
+      apiVersion: v1
+      fieldPath: metadata.namespace
+- name: POD_NAME
+  valueFrom:
+    fieldRef:
+      apiVersion: v1
+      fieldPath: metadata.name
+- name: LAUNCH_AGENT_LEASE
+  value: {{ include "launch-agent.names.workload" . | quote }}
+- name: LAUNCH_AGENT_TARGET_NAMESPACES
+  value: {{ (.Values.rbac).clusterWide | empty | ternary (join "," (include "launch-agent.targetNamespaces" . | fromJson).items) "*" | quote }}
+{{- if ((.Values.existingSecrets).apiKey).name }}
+- name: LAUNCH_AGENT_API_KEY_SECRET
+  value: {{ printf "%s/%s" (include "launch-agent.names.apiKey" .) (include "launch-agent.names.apiKeyKey" .) | quote }}
+{{- end }}
+{{- $storage := (.Values.existingSecrets).azureStorageAccessKey | default dict }}
+{{- if or $storage.name (.Values.secretNames).suffix }}
+- name: LAUNCH_AGENT_STORAGE_KEY_SECRET
+  value: {{ printf "%s/%s" (include "launch-agent.names.storageKey" .) ($storage.name | empty | ternary "password" ($storage.key | default "password")) | quote }}
+{{- end }}
 {{- end }}
 {{- end -}}
 
@@ -77,9 +92,28 @@
 {{- end }}
 {{- end -}}
 
+{{/* Names of variables that stand in the list more than once, with commas; see launch-agent.environment. */}}
+{{- define "launch-agent.environment.repeated" -}}
+{{- $seen := dict -}}
+{{- $repeated := list -}}
+{{- range (include "launch-agent.environment" . | fromJson).items -}}
+{{- if hasKey $seen .name -}}{{- $repeated = append $repeated .name -}}{{- end -}}
+{{- $_ := set $seen .name true -}}
+{{- end -}}
+{{- $repeated | uniq | join ", " -}}
+{{- end -}}
+
+{{/* Secrets of which every key becomes a variable. */}}
+{{- define "launch-agent.environmentFrom" -}}
+{{- range (.Values.existingSecrets).environment }}
+- secretRef:
+    name: {{ . | quote }}
+{{- end }}
+{{- end -}}
+
 {{/* Of the data, not of the rendered objects: a new chart version alone restarts nothing. */}}
 {{- define "launch-agent.configChecksum" -}}
-{{- list (include "launch-agent.baseUrl" .) (include "launch-agent.config" .) .Values.sshAuthSecrets .Values.sshKnownHosts | toJson | sha256sum -}}
+{{- list (include "launch-agent.baseUrl" .) (include "launch-agent.config" .) .Values.sshAuthSecrets .Values.sshKnownHosts .Values.sshStrictHostKeyChecking | toJson | sha256sum -}}
 {{- end -}}
 
 {{- define "launch-agent.secretsChecksum" -}}

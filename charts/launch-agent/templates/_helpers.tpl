@@ -19,7 +19,7 @@
 {{- end -}}
 
 {{- define "launch-agent.namespace" -}}
-{{- include "launch-agent.text" .Values.namespace | default .Release.Namespace -}}
+{{- include "launch-agent.text" .Values.namespaceOverride | default (include "launch-agent.text" .Values.namespace) | default .Release.Namespace -}}
 {{- end -}}
 
 {{/* The agent's own namespace is always a target. As a JSON list: {"items": […]}. */}}
@@ -50,8 +50,55 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: agent
 {{- end -}}
 
+{{/* A map in JSON, given as (base, over): over wins, maps are merged, null removes a key. Sprig's own merge would drop
+     `false`, 0 and "". */}}
+{{- define "launch-agent.merged" -}}
+{{- $merged := deepCopy (index . 0) -}}
+{{- range $key, $value := index . 1 | default dict -}}
+{{- if kindIs "invalid" $value -}}
+{{- $_ := unset $merged $key -}}
+{{- else if and (kindIs "map" $value) (kindIs "map" (get $merged $key)) -}}
+{{- $_ := set $merged $key (include "launch-agent.merged" (list (get $merged $key) $value) | fromJson) -}}
+{{- else -}}
+{{- $_ := set $merged $key $value -}}
+{{- end -}}
+{{- end -}}
+{{- $merged | toJson -}}
+{{- end -}}
+
+{{/* A digest wins over a tag. The last colon after the last slash begins a tag. */}}
 {{- define "launch-agent.image" -}}
-{{- (.Values.agent).image | default (printf "launch-agent:%s" .Chart.AppVersion) -}}
+{{- $image := (.Values.agent).image | default (printf "launch-agent:%s" .Chart.AppVersion) -}}
+{{- with (.Values.agent).imageDigest -}}
+{{- printf "%s@%s" (regexReplaceAll "(:[^:/@]+)?(@.*)?$" $image "") . -}}
+{{- else -}}
+{{- $image -}}
+{{- end -}}
+{{- end -}}
+
+{{/* own or wandb: which agent the image holds. */}}
+{{- define "launch-agent.flavour" -}}
+{{- $given := (.Values.agent).flavour | default "auto" -}}
+{{- if ne $given "auto" -}}
+{{- $given -}}
+{{- else -}}
+{{- regexMatch "(^|/)wandb/launch-agent(-dev)?([:@]|$)" ((.Values.agent).image | default "") | ternary "wandb" "own" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Two pods may overlap where a Lease decides which one takes items, and where both can mount what they need. */}}
+{{- define "launch-agent.strategy" -}}
+{{- $given := (.Values.agent).strategy | default "auto" -}}
+{{- if ne $given "auto" -}}
+{{- $given -}}
+{{- else if eq (include "launch-agent.flavour" .) "wandb" -}}
+Recreate
+{{- else if .Values.kanikoPvcName -}}
+{{- $claim := lookup "v1" "PersistentVolumeClaim" (include "launch-agent.namespace" .) .Values.kanikoPvcName | default dict -}}
+{{- has "ReadWriteMany" ((($claim.spec | default dict).accessModes) | default list) | ternary "RollingUpdate" "Recreate" -}}
+{{- else -}}
+RollingUpdate
+{{- end -}}
 {{- end -}}
 
 {{- define "launch-agent.baseUrl" -}}
@@ -60,7 +107,9 @@ app.kubernetes.io/component: agent
 
 {{/* Empty when the key comes from a Secret that somebody else made. */}}
 {{- define "launch-agent.apiKey" -}}
-{{- if not (.Values.agent).useExternalWandbSecret -}}{{- (.Values.agent).apiKey | default "" | trim -}}{{- end -}}
+{{- if not (or (.Values.agent).useExternalWandbSecret ((.Values.existingSecrets).apiKey).name) -}}
+{{- (.Values.agent).apiKey | default "" | trim -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "launch-agent.gitCredentials" -}}
@@ -69,6 +118,31 @@ app.kubernetes.io/component: agent
 
 {{- define "launch-agent.storageKey" -}}
 {{- include "launch-agent.text" .Values.azureStorageAccessKey | trim -}}
+{{- end -}}
+
+{{/* W&B's agent reads this Secret in a namespace that is fixed in its code. */}}
+{{- define "launch-agent.storageKeyNamespace" -}}
+{{- eq (include "launch-agent.flavour" .) "wandb" | ternary "wandb" (include "launch-agent.namespace" .) -}}
+{{- end -}}
+
+{{/* Other kinds that jobs may be made of, as a JSON list of {apiGroup, resources}: {"items": […]}. */}}
+{{- define "launch-agent.customResources" -}}
+{{- $volcano := dict "apiGroup" "batch.volcano.sh" "resources" (list "jobs") -}}
+{{- $rbac := .Values.rbac | default dict -}}
+{{- $given := list $volcano -}}
+{{- if hasKey $rbac "customResources" -}}{{- $given = $rbac.customResources | default list -}}{{- end -}}
+{{- $items := list -}}
+{{- range $given -}}
+{{- if not (and (eq .apiGroup "batch.volcano.sh") (eq (toString $.Values.volcano) "false")) -}}
+{{- $items = append $items . -}}
+{{- end -}}
+{{- end -}}
+{{- dict "items" $items | toJson -}}
+{{- end -}}
+
+{{/* "true" unless the value (of a switch that is on by default) says false; null and absent are on. */}}
+{{- define "launch-agent.isOn" -}}
+{{- ne (toString .) "false" | ternary "true" "" -}}
 {{- end -}}
 
 {{/* "true" when a bundle is named completely; a name without a key is ignored, as W&B's chart does. */}}

@@ -12,7 +12,16 @@
 {{- end -}}
 
 {{- define "launch-agent.names.serviceAccount" -}}
-{{- printf "wandb-launch-serviceaccount-%s" .Release.Name -}}
+{{- (.Values.serviceAccount).name | default (printf "wandb-launch-serviceaccount-%s" .Release.Name) -}}
+{{- end -}}
+
+{{/* A Service's name has no dots, a release's may. */}}
+{{- define "launch-agent.names.service" -}}
+{{- include "launch-agent.names.workload" . | replace "." "-" -}}
+{{- end -}}
+
+{{- define "launch-agent.names.check" -}}
+{{- printf "%s-check" (include "launch-agent.names.workload" . | trunc 57 | trimSuffix "-" | trimSuffix ".") -}}
 {{- end -}}
 
 {{- define "launch-agent.names.config" -}}
@@ -24,19 +33,29 @@
 {{- end -}}
 
 {{- define "launch-agent.names.apiKey" -}}
-{{- printf "wandb-api-key-%s" .Release.Name -}}
+{{- ((.Values.existingSecrets).apiKey).name | default (printf "wandb-api-key-%s" .Release.Name) -}}
+{{- end -}}
+
+{{- define "launch-agent.names.apiKeyKey" -}}
+{{- if ((.Values.existingSecrets).apiKey).name -}}{{- .Values.existingSecrets.apiKey.key | default "password" -}}{{- else -}}password{{- end -}}
+{{- end -}}
+
+{{/* The three names below hold no release: a second one in the namespace needs secretNames.suffix. */}}
+{{- define "launch-agent.names.suffixed" -}}
+{{- $suffix := include "launch-agent.text" ((index . 0).Values.secretNames).suffix -}}
+{{- $suffix | empty | ternary (index . 1) (printf "%s-%s" (index . 1) $suffix) -}}
 {{- end -}}
 
 {{- define "launch-agent.names.gitCredentials" -}}
-git-creds
+{{- (.Values.existingSecrets).gitCreds | default (include "launch-agent.names.suffixed" (list . "git-creds")) -}}
 {{- end -}}
 
 {{- define "launch-agent.names.storageKey" -}}
-azure-storage-access-key
+{{- ((.Values.existingSecrets).azureStorageAccessKey).name | default (include "launch-agent.names.suffixed" (list . "azure-storage-access-key")) -}}
 {{- end -}}
 
 {{- define "launch-agent.names.secretEnvironment" -}}
-launch-agent-secret-env-vars
+{{- include "launch-agent.names.suffixed" (list . "launch-agent-secret-env-vars") -}}
 {{- end -}}
 
 {{- define "launch-agent.names.agentRole" -}}
@@ -49,6 +68,11 @@ launch-agent-secret-env-vars
 
 {{- define "launch-agent.names.jobRole" -}}
 {{- printf "wandb-job-creator-%s" .Release.Name -}}
+{{- end -}}
+
+{{/* Of a ClusterRole: the same release name in two namespaces must not collide. */}}
+{{- define "launch-agent.names.clusterRole" -}}
+{{- printf "wandb-job-creator-%s-%s" (include "launch-agent.namespace" .) .Release.Name -}}
 {{- end -}}
 
 {{/* Not W&B's name (wandb-launch-cluster-role-binding-…): theirs refers to a ClusterRole, ours to a Role, and a

@@ -1,9 +1,11 @@
 {{/* The root is read-only: the home and /tmp are the two places to write, and both end with the pod. */}}
 {{- define "launch-agent.volumes" -}}
+{{- if eq (include "launch-agent.flavour" .) "own" }}
 - name: home
   emptyDir: {}
 - name: tmp
   emptyDir: {}
+{{- end }}
 - name: config
   configMap:
     name: {{ include "launch-agent.names.config" . }}
@@ -18,7 +20,22 @@
       - key: {{ .Values.customCABundle.configMap.key | quote }}
         path: bundle.pem
 {{- end }}
-{{- if include "launch-agent.gitCredentials" . }}
+{{- if (.Values.existingSecrets).gitCreds }}
+- name: git
+  projected:
+    defaultMode: 0440
+    sources:
+      - secret:
+          name: {{ include "launch-agent.names.gitCredentials" . | quote }}
+          items:
+            - key: .git-credentials
+              path: .git-credentials
+      - configMap:
+          name: {{ include "launch-agent.names.config" . }}
+          items:
+            - key: gitconfig
+              path: .gitconfig
+{{- else if include "launch-agent.gitCredentials" . }}
 - name: git
   secret:
     secretName: {{ include "launch-agent.names.gitCredentials" . }}
@@ -40,6 +57,10 @@
               path: {{ printf "%s/ssh-privatekey" .name | quote }}
       {{- end }}
 {{- end }}
+{{- end -}}
+
+{{/* Apart, because the pod of `helm test` must not hold a claim that only one node can mount. */}}
+{{- define "launch-agent.volumes.kaniko" -}}
 {{- with .Values.kanikoPvcName }}
 - name: kaniko
   persistentVolumeClaim:
@@ -48,10 +69,12 @@
 {{- end -}}
 
 {{- define "launch-agent.volumeMounts" -}}
+{{- if eq (include "launch-agent.flavour" .) "own" }}
 - name: home
   mountPath: /home/launch_agent
 - name: tmp
   mountPath: /tmp
+{{- end }}
 - name: config
   mountPath: /home/launch_agent/.config/wandb
   readOnly: true
@@ -60,7 +83,7 @@
   mountPath: /etc/launch-agent/ca
   readOnly: true
 {{- end }}
-{{- if include "launch-agent.gitCredentials" . }}
+{{- if or (.Values.existingSecrets).gitCreds (include "launch-agent.gitCredentials" .) }}
 - name: git
   mountPath: /home/launch_agent/.git-credentials
   subPath: .git-credentials
@@ -78,6 +101,9 @@
   mountPath: /etc/launch-agent/ssh
   readOnly: true
 {{- end }}
+{{- end -}}
+
+{{- define "launch-agent.volumeMounts.kaniko" -}}
 {{- if .Values.kanikoPvcName }}
 - name: kaniko
   mountPath: /home/launch_agent/kaniko

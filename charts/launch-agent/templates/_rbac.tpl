@@ -1,0 +1,73 @@
+{{/* The rules that the agent's account gets. For our own agent they equal the table in docs/security.md; a test compares
+     them. W&B's agent gets what W&B's chart gives it. */}}
+{{- define "launch-agent.rules.home" -}}
+{{- if eq (include "launch-agent.flavour" .) "wandb" -}}
+- apiGroups: [""]
+  resources: [pods, configmaps, secrets, pods/log]
+  verbs: [create, get, list, watch, update, patch, delete]
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [create, get, list, watch, update, patch, delete]
+{{- else -}}
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [create, get, list, watch, update, patch, delete]
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [create]
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  resourceNames: [{{ include "launch-agent.names.workload" . | quote }}]
+  verbs: [get, update]
+{{- end -}}
+{{- end -}}
+
+{{- define "launch-agent.rules.jobs" -}}
+{{- if eq (include "launch-agent.flavour" .) "wandb" -}}
+- apiGroups: [""]
+  resources: [pods, pods/log, secrets]
+  verbs: [create, get, list, watch, update, patch, delete]
+- apiGroups: [batch]
+  resources: [jobs, jobs/status]
+  verbs: [create, get, list, watch, update, patch, delete]
+{{- else -}}
+# Secrets are never listed or watched: the agent knows the names of those that it made.
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [create, get, list, watch, patch, delete]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch]
+- apiGroups: [""]
+  resources: [pods/log]
+  verbs: [get]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [get, list, watch]
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [create, get, patch, delete]
+{{- if (.Values.rbac).additionalServices }}
+- apiGroups: [""]
+  resources: [services, pods, configmaps]
+  verbs: [create, get, delete]
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [create, get, delete]
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [create, get, delete]
+{{- end }}
+{{- end }}
+{{- range (include "launch-agent.customResources" . | fromJson).items }}
+- apiGroups: [{{ .apiGroup | quote }}]
+  resources: {{ .resources | toJson }}
+  verbs: [create, get, list, watch, patch, delete]
+{{- end }}
+{{- end -}}
+
+{{- define "launch-agent.subjects" -}}
+- kind: ServiceAccount
+  name: {{ include "launch-agent.names.serviceAccount" . }}
+  namespace: {{ include "launch-agent.namespace" . | quote }}
+{{- end -}}
