@@ -22,6 +22,7 @@ OBJECTS = {
     ("ConfigMap", "team-a", "ssh-config-rel"),
     ("ConfigMap", "team-a", "wandb-launch-configmap-rel"),
     ("Deployment", "team-a", "launch-agent-rel"),
+    ("Pod", "team-a", "launch-agent-rel-check"),
     ("PodDisruptionBudget", "team-a", "launch-agent-rel"),
     ("Role", "jobs", "wandb-job-creator-rel"),
     ("Role", "team-a", "wandb-job-creator-rel"),
@@ -116,6 +117,8 @@ OWN = {
     "WANDB_RELEASE_NAME": {"value": "rel"},
     "POD_NAMESPACE": {"valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}},
     "POD_NAME": {"valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}}},
+    "LAUNCH_AGENT_LEASE": {"value": "launch-agent-rel"},
+    "LAUNCH_AGENT_TARGET_NAMESPACES": {"value": "wandb,default"},
 }
 
 
