@@ -63,7 +63,8 @@ def all_binaries() -> dict[str, Binary]:
         *(_kubernetes(name) for name in ("kube-apiserver", "kubectl", "kubeadm")),
         *(_kubernetes(name) for name in ("kube-controller-manager", "kube-scheduler")),
         Binary("kwok", "kwok", kwok, f"{kwok}/cmd/kwok"),
-        Binary("helm3", "helm3", f"{helm}/v3", f"{helm}/v3/cmd/helm", _helm3_flags()),
+        Binary("helm3", "helm3", f"{helm}/v3", f"{helm}/v3/cmd/helm", _helm3_flags("helm3")),
+        Binary("helm318", "helm318", f"{helm}/v3", f"{helm}/v3/cmd/helm", _helm3_flags("helm318")),
         Binary("helm4", "helm4", f"{helm}/v4", f"{helm}/v4/cmd/helm", _helm4_flags()),
         Binary("pause", "pause", "pause", "."),
         Binary("crane", "crane", crane, f"{crane}/cmd/crane"),
@@ -74,11 +75,11 @@ def all_binaries() -> dict[str, Binary]:
     return {binary.name: binary for binary in ordered}
 
 
-def _helm3_flags() -> str:
+def _helm3_flags(tool: str) -> str:
     """Without these Helm 3 renders and lints for Kubernetes 1.20; Helm 4 reads its build information."""
     module = "helm.sh/helm/v3"
-    minor = pinned_version("helm3", "k8s.io/client-go").split(".")[1]
-    values = {f"{module}/internal/version.version": pinned_version("helm3", module)}
+    minor = pinned_version(tool, "k8s.io/client-go").split(".")[1]
+    values = {f"{module}/internal/version.version": pinned_version(tool, module)}
     for package in ("pkg/lint/rules", "pkg/chartutil"):
         values |= {f"{module}/{package}.k8sVersionMajor": "1", f"{module}/{package}.k8sVersionMinor": minor}
     return " ".join(f"-X {key}={value}" for key, value in values.items())
