@@ -23,7 +23,13 @@ _RUNTIME = (
     "base-files",
     "ca-certificates",
 )
-FLAVOURS = {"runtime": _RUNTIME, "build": (*_RUNTIME, "python3-pip", "python3-venv")}
+_PACKAGES = {
+    "runtime": _RUNTIME,
+    "build": (*_RUNTIME, "python3-pip", "python3-venv"),
+    "native": (*_RUNTIME, "libstdc++6"),
+}
+FLAVOURS = ("runtime", "build")
+"""Those that `ci/images base` pushes; `native` is for wheels with C++ in them (`ci/wandbagent`)."""
 _LEFT_OUT = ("/usr/share/man/*", "/usr/share/locale/*", "/usr/share/doc/*")
 # Packages are unpacked, not configured: what their scripts would make and programs rely on is made here.
 _HOOKS = (
@@ -35,7 +41,7 @@ _HOOKS = (
 
 
 def build_base(flavour: str) -> Path:
-    """The compressed layer of `flavour` (a key of FLAVOURS); built when the cache has none for these packages."""
+    """The compressed layer of `flavour` (a key of _PACKAGES); built when the cache has none for these packages."""
     command = _command(flavour)
     key = hashlib.sha256(" ".join(command).encode()).hexdigest()[:12]
     target = cache_dir() / "images" / f"python-base-{flavour}-{key}.tar.gz"
@@ -52,7 +58,7 @@ def _command(flavour: str) -> list[str]:
         "mmdebstrap",
         "--quiet",
         "--variant=extract",
-        f"--include={','.join(FLAVOURS[flavour])}",
+        f"--include={','.join(_PACKAGES[flavour])}",
         *(f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT),
         *(f"--extract-hook={hook}" for hook in _HOOKS),
         _SUITE,
