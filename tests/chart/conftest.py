@@ -1,4 +1,4 @@
-"""Renders the chart with the real Helm binaries, 3 and 4: every test that asks for `helm` runs with both."""
+"""Renders the chart with real Helm: every test that asks for `helm` runs with each of them, and every object must be valid."""
 
 import json
 import os
@@ -10,10 +10,16 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.support.manifests import NEWEST, OLDEST, check_manifest
+
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "charts" / "launch-agent"
 API_KEY = "0123456789abcdef0123456789abcdef01234567"
 LEAST = {"agent": {"apiKey": API_KEY}, "launchConfig": {"entity": "ml-team", "queues": ["default"]}}
+# The oldest supported Helm 3, the newest, and Helm 4; on a cluster the newest two unless LAUNCH_AGENT_HELMS names others.
+HELMS = ("helm318", "helm3", "helm4")
+LIVE_HELMS = ("helm3", "helm4")
+LIVE_MARKS = ("apiserver", "sim", "cluster", "e2e")
 
 Manifest = dict[str, Any]
 Run = subprocess.CompletedProcess[str]
@@ -35,37 +41,73 @@ def _merge(base: Manifest, over: Manifest) -> Manifest:
     return merged
 
 
-@pytest.fixture(params=["helm3", "helm4"])
-def helm(request: pytest.FixtureRequest) -> Path:
-    binary: Path = _binaries() / str(request.param)
-    assert binary.exists(), f"{binary} is missing: run ci/binaries"
-    return binary
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give every test that asks for `helm` one run for each Helm."""
+    if "helm" in metafunc.fixturenames:
+        live = any(metafunc.definition.get_closest_marker(mark) for mark in LIVE_MARKS)
+        chosen = os.environ.get("LAUNCH_AGENT_HELMS", "").split()
+        metafunc.parametrize("helm", chosen or (LIVE_HELMS if live else HELMS), indirect=True)
 
 
 @pytest.fixture
-def run_helm(helm: Path, tmp_path: Path) -> Callable[..., Run]:
+def helm(request: pytest.FixtureRequest) -> Path:
+    binary: Path = _binaries() / str(request.param)
+    assert binary.exists(), f"{binary} is missing: run ci/binaries {request.param}"
+    return binary
+
+
+@pytest.fixture(scope="session")
+def answers() -> dict[tuple[str, ...], Run]:
+    """What Helm answered in this session: the same question is put to the same Helm once."""
+    return {}
+
+
+@pytest.fixture
+def run_helm(helm: Path, answers: dict[tuple[str, ...], Run], tmp_path: Path) -> Callable[..., Run]:
     """`run_helm(verb, values, *arguments)`: values are a file, or a map that is merged into the least that installs."""
 
     def run(verb: str, values: Manifest | Path, *arguments: str, release: str = "rel") -> Run:
+        text = values.read_text(encoding="utf-8") if isinstance(values, Path) else json.dumps(values)
         path = values if isinstance(values, Path) else tmp_path / "values.json"
-        if not isinstance(values, Path):
-            path.write_text(json.dumps(values), encoding="utf-8")
         names = [] if verb == "lint" else [release]
-        command = [str(helm), verb, *names, str(CHART), "--values", str(path), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        question = (str(helm), verb, *names, *arguments)
+        if (*question, text) not in answers:
+            if not isinstance(values, Path):
+                path.write_text(text, encoding="utf-8")
+            command = [str(helm), verb, *names, str(CHART), "--values", str(path), *arguments]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+            answers[*question, text] = done
+        return answers[*question, text]
 
     return run
 
 
+@pytest.fixture(scope="session")
+def documents() -> Callable[[str], list[Manifest]]:
+    """`documents(text)`: what Helm printed, parsed once, each object valid for the oldest and the newest Kubernetes."""
+    parsed: dict[str, str] = {}
+
+    def parse(text: str) -> list[Manifest]:
+        if text not in parsed:
+            found = [document for document in yaml.load_all(text, yaml.CSafeLoader) if document]
+            for document in found:
+                for version in (OLDEST, NEWEST):
+                    check_manifest(document, version)
+            parsed[text] = json.dumps(found)
+        return list(json.loads(parsed[text]))
+
+    return parse
+
+
 @pytest.fixture
-def render(run_helm: Callable[..., Run]) -> Callable[..., list[Manifest]]:
+def render(run_helm: Callable[..., Run], documents: Callable[[str], list[Manifest]]) -> Callable[..., list[Manifest]]:
     """`render({"namespace": "x"})`: the objects, the given values merged into the least that installs."""
 
     def template(values: Manifest | Path | None = None, *arguments: str, release: str = "rel") -> list[Manifest]:
         given = values if isinstance(values, Path) else _merge(LEAST, values or {})
         done = run_helm("template", given, "--namespace", "release-ns", *arguments, release=release)
         assert done.returncode == 0, done.stderr
-        return [document for document in yaml.safe_load_all(done.stdout) if document]
+        return documents(done.stdout)
 
     return template
 
