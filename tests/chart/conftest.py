@@ -1,4 +1,4 @@
-"""Renders the chart with real Helm: every test that asks for `helm` runs with each of them, and every object must be valid."""
+"""Renders the chart with real Helm, each test with every one of them; each rendered object must be valid."""
 
 import json
 import os
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "charts" / "launch-agent"
 API_KEY = "0123456789abcdef0123456789abcdef01234567"
 LEAST = {"agent": {"apiKey": API_KEY}, "launchConfig": {"entity": "ml-team", "queues": ["default"]}}
-# The oldest supported Helm 3, the newest, and Helm 4; on a cluster the newest two unless LAUNCH_AGENT_HELMS names others.
+# The oldest supported Helm 3, the newest, and Helm 4; on a cluster the newest two, or those in LAUNCH_AGENT_HELMS.
 HELMS = ("helm318", "helm3", "helm4")
 LIVE_HELMS = ("helm3", "helm4")
 LIVE_MARKS = ("apiserver", "sim", "cluster", "e2e")
