@@ -39,6 +39,7 @@ exit codes:
   2    a flag, the configuration or a run spec is refused
   3    W&B refused: key, entity or queues
   4    Kubernetes refused, or can not be reached at start
+  5    another agent took the Lease
   130  interrupted
 """
 

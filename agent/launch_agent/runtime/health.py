@@ -13,13 +13,16 @@ from launch_agent.errors import UsageError
 Check = Callable[[], list[str]]
 """What is wrong now, one short sentence each; nothing is well."""
 
+Note = Callable[[], str]
+"""What a person should know of an agent that is ready, in one line; empty for nothing."""
+
 
 class HealthServer:
     """Serves until stopped, on a thread of its own."""
 
-    def __init__(self, address: str, *, live: Check, ready: Check, registry: CollectorRegistry) -> None:
+    def __init__(self, address: str, *, live: Check, ready: Check, note: Note, registry: CollectorRegistry) -> None:
         host, _, port = address.rpartition(":")
-        handler = _handler(live, ready, registry)
+        handler = _handler(live, ready, note, registry)
         try:
             self._server = ThreadingHTTPServer((host.strip("[]") or "127.0.0.1", int(port)), handler)
         except OSError as error:
@@ -43,7 +46,7 @@ class HealthServer:
         self._server.server_close()
 
 
-def _handler(live: Check, ready: Check, registry: CollectorRegistry) -> type[BaseHTTPRequestHandler]:
+def _handler(live: Check, ready: Check, note: Note, registry: CollectorRegistry) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         """One request."""
 
@@ -54,14 +57,14 @@ def _handler(live: Check, ready: Check, registry: CollectorRegistry) -> type[Bas
                 case "/healthz":
                     self._tell(live())
                 case "/readyz":
-                    self._tell(ready())
+                    self._tell(ready(), note())
                 case "/metrics":
                     self._send(200, CONTENT_TYPE_LATEST, generate_latest(registry))
                 case _:
                     self._send(404, "text/plain; charset=utf-8", b"try /healthz, /readyz or /metrics\n")
 
-        def _tell(self, troubles: list[str]) -> None:
-            text = "\n".join(troubles) if troubles else "ok"
+        def _tell(self, troubles: list[str], note: str = "") -> None:
+            text = "\n".join(troubles or filter(None, ["ok", note]))
             self._send(503 if troubles else 200, "text/plain; charset=utf-8", f"{text}\n".encode())
 
         def _send(self, status: int, content_type: str, body: bytes) -> None:

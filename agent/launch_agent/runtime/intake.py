@@ -28,6 +28,9 @@ RUN_ID_LETTERS = string.ascii_lowercase + string.digits
 STATUS_INTERVAL = 30.0
 """Seconds after which the agent's status is sent again with a poll though it did not change."""
 
+LEASE_INTERVAL = 0.2
+"""Seconds between two looks whether items may be taken again."""
+
 Planner = Callable[[QueueItem, specs.RunSpec, str], Plan]
 
 
@@ -51,13 +54,16 @@ class Intake:
         planners: Mapping[Resource, Planner],
         secure_mode: bool,
         clock: Callable[[], float],
+        may_take: Callable[[], bool] = lambda: True,
     ) -> None:
+        """``may_take`` is false while another agent may be the one that takes items; a poll waits for it."""
         self._client = client
         self._registration = registration
         self._inbox = inbox
         self._planners = planners
         self._secure_mode = secure_mode
         self._clock = clock
+        self._may_take = may_take
         self._requests: queue.SimpleQueue[tuple[int, bool]] = queue.SimpleQueue()
         self._turn = 0
         self._sent_status = ("", 0.0)
@@ -75,6 +81,8 @@ class Intake:
                 slots, is_busy = self._requests.get(timeout=1.0)
             except queue.Empty:
                 continue
+            while not self._may_take() and not stop.wait(LEASE_INTERVAL):
+                beat()
             self.serve(slots, is_busy)
 
     def serve(self, slots: int, is_busy: bool) -> None:

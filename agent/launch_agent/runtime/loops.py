@@ -66,8 +66,9 @@ class Loops:
         now = self._clock()
         return sorted(name for name, beat in self._beats.copy().items() if name in self._judged and now - beat > LATE)
 
-    def join(self, timeout: float) -> None:
-        """Wait for all threads, ``timeout`` seconds in all; crash-only: what still runs then is left."""
+    def join(self, timeout: float) -> bool:
+        """Wait for all threads, ``timeout`` seconds in all; whether all ended. Crash-only: what still runs is left."""
         deadline = time.monotonic() + timeout
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)

@@ -17,6 +17,7 @@ class Metrics:
         options: dict[str, Any] = {"registry": self.registry, "namespace": PREFIX}
         self.items = Gauge("items", "Items that the agent holds, by state.", ["state"], **options)
         self.slots = Gauge("slots", "Places for running items (max_jobs); -1 is unlimited.", **options)
+        self.is_leader = Gauge("is_leader", "1 while this agent may take items, 0 while it stands by.", **options)
         self.popped = Counter("items_popped", "Items taken from queues.", ["queue"], **options)
         self.launched = Counter("items_launched", "Workloads created.", ["resource"], **options)
         self.ended = Counter("items_ended", "Items that ended, by how.", ["outcome"], **options)

@@ -42,6 +42,9 @@ REPORT_ATTEMPTS = 6
 URGENT = (actions.WriteRecord, actions.Create)
 """What an item waits for; all else is about items that run or ran."""
 
+READING = (actions.Look, actions.ReadTail)
+"""What changes nothing."""
+
 
 class Workers(Protocol):
     """Who performs calls on threads of their own."""
@@ -79,14 +82,17 @@ class Performer:
         ledger: Ledger,
         targets: Mapping[Resource, Target],
         replan: Callable[[Record], Plan],
+        check_lease: Callable[[], None] = lambda: None,
         secrets: tuple[str, ...] = (),
     ) -> None:
+        """``check_lease`` raises KubernetesUnavailable while another agent may be the one that changes things."""
         self._inbox = inbox
         self._pool = pool
         self._batcher = batcher
         self._ledger = ledger
         self._targets = targets
         self._replan = replan
+        self._check_lease = check_lease
         self._secrets = secrets
 
     def perform(self, tracked: Tracked, action: Action, plan: Plan | None, attempt: int = 0) -> None:
@@ -154,6 +160,8 @@ class Performer:
 
     def _perform(self, task: Task) -> Event | None:
         record = task.record
+        if not isinstance(task.action, READING):
+            self._check_lease()
         match task.action:
             case actions.WriteRecord():
                 self._targets[record.resource].prepare(self._plan(task))

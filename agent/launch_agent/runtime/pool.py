@@ -45,6 +45,13 @@ class Pool:
         for _ in self._threads:
             self._waiting.put(Work(float("-inf"), next(self._numbers), None))
 
+    def join(self, timeout: float) -> bool:
+        """Wait for the calls under way of a closed pool, ``timeout`` seconds in all; whether all ended."""
+        deadline = time.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
     def _run(self) -> None:
         while True:
             work = self._waiting.get()

@@ -64,13 +64,17 @@ class Registration:
         """Register again at the next use: W&B does not know our agent id any more."""
         self._agent = None
 
+    def check(self) -> None:
+        """Whether W&B knows the key and has the queues. Changes nothing there; raises as `register` does."""
+        self._find_queues(self._find_entity(), may_create=False)
+
     def register(self) -> Agent:
         """Check the key and the queues, then create the agent and learn its name.
 
         Raises WandbDenied for a key without a user, WandbRejected for queues that do not exist.
         """
         entity = self._find_entity()
-        ids = self._find_queues(entity)
+        ids = self._find_queues(entity, may_create=True)
         me = self._identity
         config = json.dumps({**me.config, "entity": entity, "queues": list(me.queues)})
         created = self._one(
@@ -97,7 +101,7 @@ class Registration:
             )
         return str(entity)
 
-    def _find_queues(self, entity: str) -> dict[str, str]:
+    def _find_queues(self, entity: str, *, may_create: bool) -> dict[str, str]:
         project = self._one(operations.project_queues(entity, PROJECT))
         if project is None:
             raise WandbRejected(
@@ -105,6 +109,8 @@ class Registration:
                 resolution="Check the entity's spelling, and that the key's owner is a member of it.",
             )
         listed = project.get("runQueues") or []
+        if not listed and not may_create:
+            listed = [{"name": "default", "id": ""}]  # the one that registering would create
         if not listed:
             self._one(operations.create_queue(entity, PROJECT, "default"))
             listed = (self._one(operations.project_queues(entity, PROJECT)) or {}).get("runQueues") or []

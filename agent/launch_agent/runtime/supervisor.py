@@ -12,10 +12,8 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from launch_agent.adapters.kubernetes import access
 from launch_agent.adapters.kubernetes.client import Client as KubernetesClient
 from launch_agent.adapters.wandb import operations
-from launch_agent.adapters.wandb.client import Client as WandbClient
 from launch_agent.core import ledger_format, manifest, retry
 from launch_agent.core import spec as specs
 from launch_agent.core.lifecycle import Limits
@@ -24,9 +22,12 @@ from launch_agent.errors import KubernetesUnavailable, RefusedError, WandbError,
 from launch_agent.runtime.attendant import Attendant
 from launch_agent.runtime.batcher import Batcher
 from launch_agent.runtime.cluster import Watches
+from launch_agent.runtime.connections import connect_lease, connect_wandb, find_cluster
+from launch_agent.runtime.guard import GuardedRunner
 from launch_agent.runtime.health import HealthServer
 from launch_agent.runtime.inbox import Found, Inbox, Stopping
 from launch_agent.runtime.intake import Intake
+from launch_agent.runtime.lease import LOST
 from launch_agent.runtime.ledger import ConfigMapLedger, DirectoryLedger, Ledger
 from launch_agent.runtime.loops import Loops
 from launch_agent.runtime.metrics import Metrics
@@ -43,6 +44,10 @@ log = logging.getLogger(__name__)
 
 LEAVE_WITHIN = 4.0
 """Seconds for the steps under way when the agent is told to stop. What is not done then is done at the next start."""
+
+SETTLE_WITHIN = 2.5
+"""Seconds of these for items between their pop and their workload: else the next agent sees them only when W&B gives
+them out again."""
 
 STATUS_INTERVAL = 300.0
 VERBOSE_STATUS_INTERVAL = 20.0
@@ -61,34 +66,35 @@ class Agent:
         self._metrics.slots.set(settings.max_jobs)
         self._loops = Loops(self._metrics)
         self._inbox = Inbox()
-        self._wandb = _connect_wandb(settings)
+        self._is_leaving = threading.Event()
+        self._is_awake = threading.Event()
+        cluster = find_cluster(settings)
+        self._kubernetes = KubernetesClient(cluster, pool_size=settings.launch_concurrency + 2) if cluster else None
+        self._guard = connect_lease(settings, cluster, self._metrics, on_held=self._is_awake.set, on_lost=self._lose)
+        self._metrics.is_leader.set_function(lambda: float(self._guard.is_held))
+        self._wandb = connect_wandb(settings)
+        guarded_wandb = GuardedRunner(self._wandb, self._guard)
         self._registration = Registration(self._wandb, _identity(settings))
         self._pool = Pool(settings.launch_concurrency)
-        self._batcher = Batcher(self._wandb, self._metrics)
-        self._kubernetes = _connect_kubernetes(settings)
+        self._batcher = Batcher(guarded_wandb, self._metrics)
         self._watches: Watches | None = None
         self._targets = self._make_targets()
         self._ledger = self._make_ledger()
         self._reason = ""
+        self._exit_code = 0
+        self._is_checked = False
         self._intake = Intake(
-            client=self._wandb,
+            client=guarded_wandb,
             registration=self._registration,
             inbox=self._inbox,
             planners=dict.fromkeys(self._targets, self._plan),
             secure_mode=settings.secure_mode,
             clock=time.time,
+            may_take=lambda: self._guard.is_held,
         )
         self._tracker = Tracker(
             inbox=self._inbox,
-            hands=Performer(
-                inbox=self._inbox,
-                pool=self._pool,
-                batcher=self._batcher,
-                ledger=self._ledger,
-                targets=self._targets,
-                replan=self._replan,
-                secrets=(settings.api_key.reveal(),),
-            ),
+            hands=self._make_hands(),
             poll=self._intake.poll,
             targets=self._targets,
             limits=Limits(settings.stopped_run_timeout, settings.start_timeout),
@@ -124,6 +130,18 @@ class Agent:
                 self._kubernetes, watch=self._watches.ensure, image_pull_grace=settings.image_pull_grace
             )
         return targets
+
+    def _make_hands(self) -> Performer:
+        return Performer(
+            inbox=self._inbox,
+            pool=self._pool,
+            batcher=self._batcher,
+            ledger=self._ledger,
+            targets=self._targets,
+            replan=self._replan,
+            check_lease=self._guard.check,
+            secrets=(self._settings.api_key.reveal(),),
+        )
 
     def _make_ledger(self) -> Ledger:
         settings = self._settings
@@ -166,9 +184,33 @@ class Agent:
     def run(self) -> int:
         """Run until told to stop; the exit code."""
         self._start_health()
-        self._register()
-        if self._loops.stop.is_set():
-            return self._leave()
+        is_quiet = True
+        try:
+            if self._guard.begin(self._is_leaving) or self._stand_by():
+                self._insist(self._register)
+            if not self._is_leaving.is_set():
+                self._start_loops()
+                self._is_leaving.wait()
+            is_quiet = self._leave()
+        finally:
+            self._guard.leave(is_quiet=is_quiet)
+        return self._exit_code
+
+    def _stand_by(self) -> bool:
+        """Check what can be checked, then wait for the Lease; whether it is ours. Nothing is changed anywhere."""
+        self._insist(self._check)
+        self._is_awake.wait()
+        return not self._is_leaving.is_set()
+
+    def _check(self) -> None:
+        self._registration.check()
+        self._is_checked = True
+        log.info("W&B knows the key and the queues; this agent is ready to take over")
+
+    def _register(self) -> None:
+        _ = self._registration.agent
+
+    def _start_loops(self) -> None:
         self._loops.start("tracker", self._tracker.run)
         self._loops.start("wandb", self._batcher.run)
         self._loops.start("intake", self._intake.run)
@@ -176,20 +218,18 @@ class Agent:
         self._loops.start("processes", self._processes.run)
         self._loops.start("recovery", self._recover, is_judged=False)
         self._loops.start("status", self._tell_status, is_judged=False)
-        self._loops.stop.wait()
-        return self._leave()
 
-    def _register(self) -> None:
+    def _insist(self, call: Callable[[], None]) -> None:
         """W&B may be away at start: the agent waits for it. A wrong key or queue ends it, with the reason."""
         attempt = 0
-        while not self._loops.stop.is_set():
+        while not self._is_leaving.is_set():
             try:
-                _ = self._registration.agent
+                call()
             except WandbUnavailable as error:
                 wait = retry.delay(attempt, random.random(), first=1.0)
                 log.warning("W&B does not answer; next attempt in %.0f s: %s", wait, error)
                 attempt += 1
-                self._loops.stop.wait(wait)
+                self._is_leaving.wait(wait)
             else:
                 return
 
@@ -218,12 +258,23 @@ class Agent:
         address = self._settings.health_address
         if address is None:
             return
-        server = HealthServer(address, live=self._loops.stuck, ready=self._troubles, registry=self._metrics.registry)
+        server = HealthServer(
+            address, live=self._stuck, ready=self._troubles, note=self._note, registry=self._metrics.registry
+        )
         self._loops.start("health", server.run)
 
+    def _stuck(self) -> list[str]:
+        return [*self._loops.stuck(), *self._guard.stuck()]
+
+    def _note(self) -> str:
+        return self._guard.note
+
     def _troubles(self) -> list[str]:
-        troubles = list(self._loops.stuck())
-        if not self._registration.is_done:
+        troubles = [*self._stuck(), *self._guard.troubles()]
+        if not self._guard.has_held:
+            if not self._is_checked:
+                troubles.append("W&B has not confirmed the key and the queues yet")
+        elif not self._registration.is_done:
             troubles.append("not registered with W&B yet")
         elif time.time() - self._intake.last_success > SILENT_WANDB and self._tracker.wants_items:
             troubles.append("W&B has not answered a poll for two minutes")
@@ -237,21 +288,35 @@ class Agent:
         """Take no more items and leave."""
         self._reason = self._reason or reason
         self._inbox.put(Stopping())
-        self._loops.stop.set()
+        self._is_leaving.set()
+        self._is_awake.set()
 
-    def _leave(self) -> int:
-        """Finish the steps under way, tell W&B, and go. Workloads run on; the next start adopts them."""
+    def _lose(self, holder: str) -> None:
+        """Another agent took the Lease: start anew, as one that stands by."""
+        self._exit_code = LOST
+        self.stop(f"{holder} holds the Lease")
+
+    def _leave(self) -> bool:
+        """Finish the steps under way, tell W&B, and go; whether nothing is under way any more.
+
+        Workloads run on; the next start, or who takes over, adopts them.
+        """
         log.info("leaving: %s; running workloads go on and are adopted at the next start", self._reason or "stopped")
+        deadline = time.monotonic() + LEAVE_WITHIN
+        if self._registration.is_done and self._guard.is_held:
+            self._tracker.is_settled.wait(SETTLE_WITHIN)
+        self._loops.stop.set()
         if self._watches is not None:
             self._watches.interrupt()
         self._pool.close()
-        self._loops.join(LEAVE_WITHIN)
+        is_quiet = self._loops.join(deadline - time.monotonic())
+        is_quiet = self._pool.join(deadline - time.monotonic()) and is_quiet
         if self._registration.is_done:
             try:
                 self._wandb.run([operations.update_agent(self._registration.agent.id, "KILLED")])
             except WandbError as error:
                 log.warning("W&B could not be told: %s", error)
-        return 0
+        return is_quiet
 
 
 def run(settings: Settings) -> int:
@@ -263,29 +328,6 @@ def run(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda got, _frame: agent.stop(f"got {signal.Signals(got).name}"))
     return agent.run()
-
-
-def _connect_wandb(settings: Settings) -> WandbClient:
-    return WandbClient(
-        settings.base_url,
-        settings.api_key.reveal(),
-        timeout=settings.http_timeout,
-        ca_bundle=settings.ca_bundle,
-        verify_tls=settings.verify_tls,
-        proxies=settings.proxies,
-        username=settings.username,
-        user_email=settings.user_email,
-    )
-
-
-def _connect_kubernetes(settings: Settings) -> KubernetesClient | None:
-    """The cluster: an explicit kubeconfig, the pod's own, or the user's; None where there is none."""
-    found = None
-    if settings.kubeconfig is None:
-        found = access.in_cluster(os.environ)
-    if found is None:
-        found = access.from_kubeconfig(settings.kubeconfig, settings.kube_context)
-    return KubernetesClient(found, pool_size=settings.launch_concurrency + 2) if found is not None else None
 
 
 def _identity(settings: Settings) -> Identity:

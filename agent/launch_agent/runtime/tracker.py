@@ -99,6 +99,8 @@ class Tracker:
         """How things are, in one line; other threads may read it."""
         self.wants_items = False
         """Whether there was a free slot at the last poll; other threads may read it."""
+        self.is_settled = threading.Event()
+        """Set when the agent is to stop and no item is between its pop and its workload; others may wait for it."""
 
     # ── the loop ──
 
@@ -124,6 +126,8 @@ class Tracker:
                 message = None
         self._ring_alarms()
         self._ask_for_more()
+        if self._is_stopping and not self._is_polling and all(map(_is_launched, self._items.values())):
+            self.is_settled.set()
         if self._clock() >= self._next_publish:
             self._publish()
 
@@ -323,6 +327,10 @@ def _state(tracked: Tracked) -> str:
         return tracked.record.step.value
     seen = tracked.observation
     return seen.state.value if seen is not None and seen.state.value in STATES else "unknown"
+
+
+def _is_launched(tracked: Tracked) -> bool:
+    return tracked.ending is not None or tracked.record.step is Step.CREATED
 
 
 def _where(record: Record) -> str:

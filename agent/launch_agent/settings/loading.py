@@ -102,6 +102,8 @@ def _merge(sources: _Sources, need: Need, service_account: Path) -> Settings:
         queues=_merge_queues(sources, need),
         macros=_read_macros(sources),
         pod_namespace=namespace,
+        pod_name=reader.text("POD_NAME"),
+        lease=reader.read("LAUNCH_AGENT_LEASE", variables.parse_lease, None),
         in_cluster=in_cluster,
         installation=_name_installation(connection["release"], namespace if in_cluster else None, seed),
         health_address=_read_health_address(sources, in_cluster=in_cluster),

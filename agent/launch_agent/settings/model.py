@@ -45,8 +45,9 @@ class Settings:
     """All that the agent is told, read once. Times are seconds; ``max_jobs`` and ``max_schedulers`` -1: no limit.
 
     ``entity`` None: the default entity of the key's owner. ``start_timeout`` None: wait for ever. ``installation``
-    names this agent over restarts. ``health_address`` None: no health server. ``agent_config`` is what W&B is told of
-    the configuration, without secrets. ``warnings`` are for the log.
+    names this agent over restarts. ``health_address`` None: no health server. ``lease`` None: no second agent of this
+    installation is ever there. ``agent_config`` is what W&B is told of the configuration, without secrets.
+    ``warnings`` are for the log.
     """
 
     # from the file
@@ -79,6 +80,8 @@ class Settings:
     release: str
     cloud_regions: Mapping[str, str]
     pod_namespace: str | None
+    pod_name: str
+    lease: str | None
     in_cluster: bool
     installation: str
     kaniko: Kaniko

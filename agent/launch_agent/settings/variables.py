@@ -44,7 +44,9 @@ NAMES = (
     "AWS_REGION",
     "GOOGLE_CLOUD_REGION",
     "LAUNCH_AGENT_HEALTH_ADDRESS",
+    "LAUNCH_AGENT_LEASE",
     "POD_NAMESPACE",
+    "POD_NAME",
     "KUBERNETES_SERVICE_HOST",
     "KUBECONFIG",
     "NETRC",
@@ -57,6 +59,7 @@ NAMES = (
 """Every variable that is read; docs/configuration.md describes each, and a test holds the two together."""
 
 _HOST_AND_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[\w.-]+):(?P<port>\d{1,5})\Z", re.ASCII)
+_OBJECT_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z", re.ASCII)
 _FRONT = "https://forge.coreweave.com/api/wandb"
 
 
@@ -156,6 +159,14 @@ def parse_health_address(text: str) -> str | None:
         return text
     what = f"found `{show_text(text)}`; allowed is `<host>:<port>` or `off`"
     raise Unreadable(what, "write for example `127.0.0.1:8080`")
+
+
+def parse_lease(text: str) -> str:
+    """The name of a Kubernetes object."""
+    if len(text) <= 253 and _OBJECT_NAME.match(text):
+        return text
+    what = f"found `{show_text(text)}`; allowed is a name of lower-case letters, digits, `-` and `.`"
+    raise Unreadable(what, "write for example `launch-agent`, or unset it")
 
 
 def parse_proxies(text: str) -> dict[str, str]:

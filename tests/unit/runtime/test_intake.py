@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -135,3 +136,32 @@ def test_a_poll_that_meets_an_error_of_ours_is_answered_before_the_loop_starts_a
     with pytest.raises(ZeroDivisionError):
         intake.serve(1, False)
     assert inbox.get_nowait() == Polled((), is_ok=False)
+
+
+def test_a_poll_waits_until_items_may_be_taken() -> None:
+    inbox, queues, stop, asked = Inbox(), Queues({"gpu": [popped("1")]}), threading.Event(), threading.Event()
+    answers = [False, False, True]
+
+    def may_take() -> bool:
+        asked.set()
+        return answers.pop(0) if len(answers) > 1 else answers[0]
+
+    intake = Intake(
+        client=queues,
+        registration=Known(),
+        inbox=inbox,
+        planners={},
+        secure_mode=False,
+        clock=lambda: 0.0,
+        may_take=may_take,
+    )
+    thread = threading.Thread(target=intake.run, args=(stop, lambda: None))
+    thread.start()
+    intake.poll(1, False)
+    assert asked.wait(5)
+    assert queues.asked == []
+    answer = inbox.get(timeout=5)
+    stop.set()
+    thread.join(5)
+    assert isinstance(answer, Polled)
+    assert len(answer.claims) == 1

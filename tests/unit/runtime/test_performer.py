@@ -81,6 +81,7 @@ def perform(
     place: Place | None = None,
     book: Book | None = None,
     attempt: int = 0,
+    check_lease: Callable[[], None] = lambda: None,
 ) -> list[Any]:
     inbox = Inbox()
     performer = Performer(
@@ -90,6 +91,7 @@ def perform(
         ledger=book or Book(),
         targets={Resource.KUBERNETES: place or Place()},
         replan=lambda _record: Plan(()),
+        check_lease=check_lease,
         secrets=(KEY,),
     )
     performer.perform(Tracked(RECORD), action, Plan(()), attempt)
@@ -210,3 +212,30 @@ def test_no_key_leaves_in_a_report() -> None:
     perform(actions.Fail(f"it printed {KEY}", Stage.RUN), wandb=wandb)
     assert KEY not in str(wandb.sent)
     assert "it printed" in str(wandb.sent)
+
+
+def _refuse() -> None:
+    raise KubernetesUnavailable("another agent holds the Lease")
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        actions.WriteRecord(),
+        actions.UpdateRecord(),
+        actions.DeleteRecord(),
+        actions.Create(),
+        actions.Delete(),
+        actions.Release(),
+    ],
+)
+def test_nothing_is_changed_while_another_agent_may_hold_the_lease(action: Action) -> None:
+    forbidden = Place(AssertionError("it was done all the same"))
+    book = Book(AssertionError("it was done all the same"))
+    (message,) = perform(action, place=forbidden, book=book, check_lease=_refuse)
+    assert isinstance(message, Deferred)
+    assert message.reason == "another agent holds the Lease"
+
+
+def test_looking_needs_no_lease() -> None:
+    assert perform(actions.Look(), check_lease=_refuse) == [events.Observed(Observation(JobState.RUNNING))]

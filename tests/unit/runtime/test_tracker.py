@@ -210,3 +210,18 @@ def test_an_event_of_an_unknown_item_is_nothing() -> None:
     it = bench()
     it.say(Found(()), Happened("x", events.Observed(Observation(JobState.FAILED))))
     assert it.hands.done == []
+
+
+def test_it_is_settled_when_nothing_is_between_its_pop_and_its_workload() -> None:
+    it = bench(poll_interval=0.0)
+    it.say(Found(()))
+    assert it.hands.polls == [(2, False)]
+    it.say(Stopping())
+    assert not it.tracker.is_settled.is_set()
+    it.say(Claim(record("1"), Plan(())))
+    assert not it.tracker.is_settled.is_set()
+    it.say(Happened("1", events.RecordWritten()), Happened("1", events.Acked(True)))
+    assert not it.tracker.is_settled.is_set()
+    it.say(Happened("1", events.Created(REF)))
+    assert it.tracker.is_settled.is_set()
+    assert len(it.hands.polls) == 1

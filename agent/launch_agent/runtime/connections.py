@@ -1,0 +1,63 @@
+"""What an agent is connected to: W&B, a cluster, and the Lease in it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import Callable
+
+from launch_agent.adapters.kubernetes import access
+from launch_agent.adapters.kubernetes.access import ClusterAccess
+from launch_agent.adapters.kubernetes.client import Client as KubernetesClient
+from launch_agent.adapters.kubernetes.lease import ClusterStore
+from launch_agent.adapters.wandb.client import Client as WandbClient
+from launch_agent.core.leadership import Candidate
+from launch_agent.errors import ConfigError
+from launch_agent.runtime.guard import Alone, Guard
+from launch_agent.runtime.lease import TIMEOUT, LeaseGuard
+from launch_agent.runtime.metrics import Metrics
+from launch_agent.settings import Settings
+
+
+def connect_wandb(settings: Settings) -> WandbClient:
+    """W&B's API."""
+    return WandbClient(
+        settings.base_url,
+        settings.api_key.reveal(),
+        timeout=settings.http_timeout,
+        ca_bundle=settings.ca_bundle,
+        verify_tls=settings.verify_tls,
+        proxies=settings.proxies,
+        username=settings.username,
+        user_email=settings.user_email,
+    )
+
+
+def find_cluster(settings: Settings) -> ClusterAccess | None:
+    """The cluster: an explicit kubeconfig, the pod's own, or the user's; None where there is none."""
+    found = access.in_cluster(os.environ) if settings.kubeconfig is None else None
+    return found or access.from_kubeconfig(settings.kubeconfig, settings.kube_context)
+
+
+def connect_lease(
+    settings: Settings,
+    cluster: ClusterAccess | None,
+    metrics: Metrics,
+    *,
+    on_held: Callable[[], None],
+    on_lost: Callable[[str], None],
+) -> Guard:
+    """The Lease that the settings name, over a connection of its own; without a name there is nobody else."""
+    if settings.lease is None:
+        return Alone()
+    if cluster is None or settings.pod_namespace is None:
+        raise ConfigError(
+            f"LAUNCH_AGENT_LEASE names the Lease {settings.lease!r}, but there is no cluster or no namespace for it.",
+            resolution="Set POD_NAMESPACE and reach a cluster, or unset LAUNCH_AGENT_LEASE.",
+        )
+    store = ClusterStore(
+        KubernetesClient(cluster, timeout=TIMEOUT, pool_size=1), settings.pod_namespace, settings.lease
+    )
+    me = Candidate(settings.pod_name or socket.gethostname(), secrets.token_hex(4), is_pod=bool(settings.pod_name))
+    return LeaseGuard(store, me, metrics=metrics, on_held=on_held, on_lost=on_lost)

@@ -1,0 +1,264 @@
+"""Holds the Lease that decides which pod of a release takes items."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from launch_agent.core import leadership, retry
+from launch_agent.core.leadership import Candidate, Move, View
+from launch_agent.core.models import Manifest
+from launch_agent.errors import (
+    KubernetesConflict,
+    KubernetesError,
+    KubernetesMissing,
+    KubernetesUnavailable,
+)
+from launch_agent.runtime.loops import Loops
+from launch_agent.runtime.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+LOST = 5
+"""Exit code of an agent whose Lease another one took: its pod starts it again, and it stands by."""
+
+TIMEOUT = 3.0
+"""Seconds for one request about the Lease: two fit into its deadline."""
+
+SILENT = 30.0
+"""Seconds without a word about the Lease after which who stands by is not ready."""
+
+LEAVE_WITHIN = 5.0
+"""Seconds for a request about the Lease that is under way when the agent leaves."""
+
+
+class Store(Protocol):
+    """Where the Lease is. Each call may raise KubernetesError."""
+
+    namespace: str
+    name: str
+
+    def read(self) -> dict[str, Any] | None:
+        """The Lease, or None."""
+
+    def create(self, body: Manifest) -> dict[str, Any]:
+        """Make it; KubernetesConflict if somebody else did."""
+
+    def update(self, body: Manifest) -> dict[str, Any]:
+        """Replace it; KubernetesConflict if somebody else did since it was read."""
+
+
+def read_clock() -> float:
+    """Seconds that no change of the time of day moves; on Linux they pass while the machine sleeps, too."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+class LeaseGuard:
+    """The loop that obtains and renews the Lease.
+
+    ``on_held`` is called when it is obtained, ``on_lost`` with the holder's name when another took it; both on the
+    loop's thread, each at most once.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        me: Candidate,
+        *,
+        metrics: Metrics,
+        on_held: Callable[[], None],
+        on_lost: Callable[[str], None],
+        clock: Callable[[], float] = read_clock,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._store = store
+        self._me = me
+        self._on_held = on_held
+        self._on_lost = on_lost
+        self._clock = clock
+        self._jitter = jitter
+        # Loops of its own: the Lease is renewed until everything else has ended.
+        self._loops = Loops(metrics)
+        self._lease: dict[str, Any] | None = None
+        self._view: View | None = None
+        self._has_held = False
+        self._is_lost = False
+        self._is_left = False
+        self._is_late = False
+        self._is_told = False
+        self._renewed_at = float("-inf")
+        self._heard_at = float("-inf")
+
+    # ── what others ask ──
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the last renewal is so fresh that nobody else can have taken the Lease since."""
+        return not self._is_left and not self._is_lost and self._clock() - self._renewed_at < leadership.DEADLINE
+
+    @property
+    def has_held(self) -> bool:
+        """Whether this process has ever held it."""
+        return self._has_held
+
+    def check(self) -> None:
+        """Raise KubernetesUnavailable if it is not held now."""
+        if not self.is_held:
+            raise KubernetesUnavailable(f"This agent does not hold {self._title} now, so it changes nothing.")
+
+    @property
+    def note(self) -> str:
+        """Who it waits for."""
+        if self._has_held or self._view is None:
+            return ""
+        return f"stands by: {self._title} is held by {leadership.read_holder(self._view.spec) or 'nobody'}"
+
+    def troubles(self) -> list[str]:
+        """What keeps the agent from being ready: a Lease that can be neither renewed nor read."""
+        if self._has_held:
+            return [] if self.is_held else [f"{self._title} can not be renewed; nothing is taken until it is"]
+        is_silent = self._clock() - self._heard_at > SILENT
+        return [f"{self._title} can not be read: the API server does not answer"] if is_silent else []
+
+    def stuck(self) -> list[str]:
+        """The loop, if it hangs."""
+        return self._loops.stuck()
+
+    @property
+    def _title(self) -> str:
+        return f"the Lease {self._store.namespace}/{self._store.name}"
+
+    # ── the loop ──
+
+    def begin(self, stop: threading.Event) -> bool:
+        """Take the Lease if it is free, then go on with it on a thread; whether it is ours.
+
+        Waits for an API server that is away. Raises KubernetesError if it says no.
+        """
+        attempt = 0
+        while not stop.is_set():
+            try:
+                self._step()
+                break
+            except KubernetesConflict:
+                continue  # another one was first: look who
+            except KubernetesUnavailable as error:
+                wait = retry.delay(attempt, self._jitter(), cap=leadership.RENEW)
+                log.warning("%s can not be read; next attempt in %.1f s: %s", self._title, wait, error)
+                attempt += 1
+                stop.wait(wait)
+        if self.note:
+            log.info("this agent %s", self.note)
+        self._loops.start("lease", self.run)
+        return self.is_held
+
+    def run(self, stop: threading.Event, beat: Callable[[], None]) -> None:
+        """Renew, or wait for it, until stopped or lost."""
+        while not stop.wait(self._patience()) and not self._is_lost:
+            beat()
+            self.turn()
+        stop.wait()
+
+    def _patience(self) -> float:
+        if self._has_held and not self._is_late:
+            return leadership.pause(leadership.RENEW, 0.2, self._jitter())
+        if self._is_late:
+            return leadership.pause(leadership.RETRY, 0.25, self._jitter())
+        wait = leadership.pause(leadership.POLL, 0.25, self._jitter())
+        return wait if self._view is None else min(wait, max(0.1, self._view.lapses_at - self._clock()))
+
+    def turn(self) -> None:
+        """Do what is to be done about the Lease now; an API server that is away or says no is asked again soon."""
+        try:
+            self._step()
+        except KubernetesConflict:
+            self._is_late = True  # changed by somebody since we looked: look again soon
+        except KubernetesError as error:
+            self._tell_of(error)
+            self._is_late = True
+        else:
+            self._is_late = self._is_told = False
+
+    def _step(self) -> None:
+        if self._lease is not None and self._renew(self._lease):
+            return
+        lease = self._store.read()
+        now = self._heard_at = self._clock()
+        self._view = leadership.observe(self._view, lease, now)
+        match leadership.decide(lease, self._view, self._me, now, has_held=self._has_held):
+            case Move.YIELD:
+                self._lose(leadership.read_holder(self._view.spec))
+            case Move.CREATE | Move.TAKE | Move.RENEW:
+                self._write(lease)
+
+    def _renew(self, lease: dict[str, Any]) -> bool:
+        """Renew what we wrote last, without reading it. False if it is not as we left it: then look."""
+        try:
+            self._write(lease)
+        except (KubernetesConflict, KubernetesMissing):
+            self._lease = None
+            return False
+        return True
+
+    def _write(self, lease: dict[str, Any] | None) -> None:
+        store, was_held, began = self._store, self.is_held, self._clock()
+        body = leadership.write(lease, self._me, time.time(), namespace=store.namespace, name=store.name)
+        self._lease = store.create(body) if lease is None else store.update(body)
+        now = self._heard_at = self._clock()
+        self._view = leadership.observe(self._view, self._lease, now)
+        self._renewed_at = began  # others count from later: they see the change after it was asked for
+        if not self._has_held:
+            self._has_held = True
+            log.info("this agent holds %s as %s and takes items", self._title, self._me.identity)
+            self._on_held()
+        elif not was_held and not self._is_left:
+            log.info("%s is renewed again and was nobody else's meanwhile; going on", self._title)
+
+    def _tell_of(self, error: KubernetesError) -> None:
+        """One line when it begins, one when the deadline is over; what holds on is in /readyz."""
+        if not self._is_late:
+            log.warning("%s can not be %s: %s", self._title, "renewed" if self._has_held else "read", error)
+        if self._has_held and not self.is_held and not self._is_told:
+            self._is_told = True
+            log.error("%s was not renewed for %.0f s: nothing is taken until it is", self._title, leadership.DEADLINE)
+
+    def _lose(self, holder: str) -> None:
+        self._is_lost = True
+        log.error("%s was taken by %s; this agent ends, so that it stands by when started again", self._title, holder)
+        self._on_lost(holder)
+
+    # ── leaving ──
+
+    def leave(self, *, is_quiet: bool) -> None:
+        """End the loop. Empty the Lease if it is ours and nothing is under way here; else it lapses by itself."""
+        self._loops.stop.set()
+        has_ended = self._loops.join(LEAVE_WITHIN)
+        is_ours = self._has_held and not self._is_lost and self._lease is not None
+        self._is_left = True
+        if not is_ours:
+            return
+        if not is_quiet or not has_ended:
+            log.warning("not all steps under way have ended: %s is left to lapse", self._title)
+            return
+        try:
+            self._release()
+        except KubernetesError as error:
+            log.warning("%s can not be released and lapses in %.0f s: %s", self._title, leadership.DURATION, error)
+
+    def _release(self) -> None:
+        lease = self._lease
+        try:
+            if lease is not None:
+                self._store.update(leadership.release(lease, time.time()))
+        except KubernetesConflict:
+            lease = self._store.read()
+            if lease is None or leadership.read_holder(lease.get("spec") or {}) != self._me.identity:
+                return
+            self._store.update(leadership.release(lease, time.time()))
+        except KubernetesMissing:
+            return
+        log.info("%s is released", self._title)
