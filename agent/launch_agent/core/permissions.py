@@ -1,0 +1,171 @@
+"""The rights that the agent needs in its cluster: the one table that chart, documentation and ``check`` are held to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+
+class Feature(StrEnum):
+    """What a right is for. The last two are not built yet: nobody needs them unless their values are set."""
+
+    RECORDS = "records"
+    LEASE = "lease"
+    JOBS = "jobs"
+    CUSTOM_RESOURCES = "custom-resources"
+    ADDITIONAL_SERVICES = "additional-services"
+
+
+class Scope(StrEnum):
+    """Where a right is needed: in the agent's namespace, or in each one that jobs are launched in."""
+
+    AGENT = "agent"
+    TARGET = "target"
+
+
+class Name(StrEnum):
+    """What a name in the table stands for."""
+
+    LEASE = "<lease>"
+    API_KEY = "<api-key>"
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """Verbs on one resource (``jobs``, ``pods/log``) of one API group; without ``names``, on all of its objects."""
+
+    feature: Feature
+    scope: Scope
+    group: str
+    resource: str
+    verbs: tuple[str, ...]
+    why: str
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CustomResource:
+    """A kind, besides Jobs, that the installer lets jobs be made of."""
+
+    group: str
+    resource: str
+
+
+TABLE: tuple[Permission, ...] = (
+    Permission(
+        Feature.RECORDS,
+        Scope.AGENT,
+        "",
+        "configmaps",
+        ("create", "list", "patch", "delete"),
+        "One ConfigMap for each item in work, so that a restart loses nothing; listed when the agent starts.",
+    ),
+    Permission(
+        Feature.LEASE,
+        Scope.AGENT,
+        "coordination.k8s.io",
+        "leases",
+        ("create",),
+        "The Lease that decides which pod of the release takes items; made once.",
+    ),
+    Permission(
+        Feature.LEASE,
+        Scope.AGENT,
+        "coordination.k8s.io",
+        "leases",
+        ("get", "update"),
+        "Taken and renewed.",
+        (Name.LEASE,),
+    ),
+    Permission(
+        Feature.JOBS,
+        Scope.TARGET,
+        "batch",
+        "jobs",
+        ("create", "get", "list", "watch", "patch", "delete"),
+        "Launched, followed, given back their time to live once their outcome is reported, deleted when stopped.",
+    ),
+    Permission(
+        Feature.JOBS,
+        Scope.TARGET,
+        "",
+        "pods",
+        ("list", "watch"),
+        "They say why a job waits or failed.",
+    ),
+    Permission(
+        Feature.JOBS,
+        Scope.TARGET,
+        "",
+        "pods/log",
+        ("get",),
+        "The last lines of a job that failed.",
+    ),
+    Permission(
+        Feature.JOBS,
+        Scope.TARGET,
+        "",
+        "events",
+        ("list",),
+        "Why a job has no pods: a quota, an admission webhook.",
+    ),
+    Permission(
+        Feature.JOBS,
+        Scope.TARGET,
+        "",
+        "secrets",
+        ("create", "patch", "delete"),
+        "The API key of an item that brings its own: made, handed to its job, deleted if the job can't be made.",
+    ),
+    Permission(
+        Feature.JOBS,
+        Scope.TARGET,
+        "",
+        "secrets",
+        ("get",),
+        "`launch-agent check` sees whether the Secret that jobs take the API key from is there and has the key.",
+        (Name.API_KEY,),
+    ),
+)
+"""What the agent does, and nothing else. Secrets are never listed or watched."""
+
+SERVICE_VERBS = ("create", "get", "patch", "delete")
+SERVICES = (
+    ("", "services"),
+    ("", "pods"),
+    ("", "configmaps"),
+    ("apps", "deployments"),
+    ("networking.k8s.io", "networkpolicies"),
+)
+"""(group, resource) of what a job's ``additional_services`` may be (protocol 7.3.7)."""
+
+
+def list_permissions(
+    features: Collection[Feature],
+    *,
+    lease: str = Name.LEASE,
+    key_secret: str = Name.API_KEY,
+    custom_resources: Sequence[CustomResource] = (),
+) -> tuple[Permission, ...]:
+    """The rights for these features, in the table's order, with names filled in; an empty name leaves its right out."""
+    filled = {Name.LEASE.value: lease, Name.API_KEY.value: key_secret}
+    rows = [*TABLE, *_list_custom(custom_resources), *_list_services()]
+    named = [replace(row, names=tuple(filled[name] for name in row.names)) for row in rows if row.feature in features]
+    return tuple(row for row in named if all(row.names))
+
+
+def _list_custom(resources: Sequence[CustomResource]) -> list[Permission]:
+    verbs = ("create", "get", "list", "watch", "patch", "delete")
+    why = "Launched and followed as Jobs are."
+    return [
+        Permission(Feature.CUSTOM_RESOURCES, Scope.TARGET, one.group, one.resource, verbs, why) for one in resources
+    ]
+
+
+def _list_services() -> list[Permission]:
+    why = "What `additional_services` of a job name: made before it, handed to it, deleted with it."
+    return [
+        Permission(Feature.ADDITIONAL_SERVICES, Scope.TARGET, group, resource, SERVICE_VERBS, why)
+        for group, resource in SERVICES
+    ]
