@@ -50,7 +50,7 @@ def test_pull_secrets_are_names_or_references(render: Render) -> None:
         ("wandb/launch-agent-dev:abc", "auto", False),
         ("docker.io/wandb/launch-agent@" + DIGEST, "auto", False),
         ("reg.example.com:5000/mirror/wandb/launch-agent:0.17.3", None, False),
-        ("wandb/launch-agent", "own", True),
+        ("reg.example.com/ml/agent:1", "own", True),
         ("reg.example.com/ml/launch-agent:1", "auto", True),
         ("reg.example.com/wandb/launch-agent-own:1", "auto", True),
         ("notwandb/launch-agent:1", "auto", True),
@@ -80,8 +80,10 @@ def test_the_flavour_says_which_agent_the_image_holds(
 
 def test_wandbs_agent_gets_wandbs_rules_and_its_storage_key_where_it_looks_for_it(render: Render) -> None:
     objects = render({"agent": {"flavour": "wandb"}, "namespace": "team-a", "azureStorageAccessKey": "k"})
-    (secret,) = [item for item in objects if item["metadata"]["name"] == "azure-storage-access-key"]
-    assert secret["metadata"]["namespace"] == "wandb"
+    copies = [
+        item["metadata"]["namespace"] for item in objects if item["metadata"]["name"] == "azure-storage-access-key"
+    ]
+    assert copies == ["team-a", "wandb"]
     (role,) = [item for item in objects if item["metadata"]["name"] == "wandb-launch-agent-rel"]
     verbs = {"create", "get", "list", "watch", "update", "patch", "delete"}
     rights = {(resource, frozenset(rule["verbs"])) for rule in role["rules"] for resource in rule["resources"]}

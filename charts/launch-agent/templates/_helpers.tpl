@@ -120,9 +120,11 @@ RollingUpdate
 {{- include "launch-agent.text" .Values.azureStorageAccessKey | trim -}}
 {{- end -}}
 
-{{/* W&B's agent reads this Secret in a namespace that is fixed in its code. */}}
-{{- define "launch-agent.storageKeyNamespace" -}}
-{{- eq (include "launch-agent.flavour" .) "wandb" | ternary "wandb" (include "launch-agent.namespace" .) -}}
+{{/* W&B's agent reads this Secret in a namespace that is fixed in its code, and its build pods in the agent's own. */}}
+{{- define "launch-agent.storageKeyNamespaces" -}}
+{{- $names := list (include "launch-agent.namespace" .) -}}
+{{- if eq (include "launch-agent.flavour" .) "wandb" -}}{{- $names = append $names "wandb" | uniq -}}{{- end -}}
+{{- dict "items" $names | toJson -}}
 {{- end -}}
 
 {{/* Other kinds that jobs may be made of, as a JSON list of {apiGroup, resources}: {"items": […]}. */}}

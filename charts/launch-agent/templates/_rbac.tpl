@@ -62,7 +62,7 @@
 {{- range (include "launch-agent.customResources" . | fromJson).items }}
 - apiGroups: [{{ .apiGroup | quote }}]
   resources: {{ .resources | toJson }}
-  verbs: [create, get, list, watch, patch, delete]
+  verbs: [create, get, list, watch, {{ if eq (include "launch-agent.flavour" $) "wandb" }}update, {{ end }}patch, delete]
 {{- end }}
 {{- end -}}
 

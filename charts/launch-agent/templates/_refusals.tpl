@@ -143,7 +143,7 @@ agent.labels.app would replace the label that the Deployment selects its pod by 
 {{- $_ := set $made (include "launch-agent.names.gitCredentials" .) (list $home "existingSecrets.gitCreds") -}}
 {{- end -}}
 {{- if and (include "launch-agent.storageKey" .) (not ($existing.azureStorageAccessKey).name) -}}
-{{- $_ := set $made (include "launch-agent.names.storageKey" .) (list (include "launch-agent.storageKeyNamespace" .) "existingSecrets.azureStorageAccessKey.name") -}}
+{{- $_ := set $made (include "launch-agent.names.storageKey" .) (list (include "launch-agent.namespace" .) "existingSecrets.azureStorageAccessKey.name") -}}
 {{- end -}}
 {{- if .Values.additionalSecretEnvVars -}}
 {{- $_ := set $made (include "launch-agent.names.secretEnvironment" .) (list $home "existingSecrets.environment") -}}
