@@ -118,7 +118,7 @@ launchConfig is empty. Set it to the agent's configuration (text or map), with a
 {{- else if kindIs "string" .value -}}
 {{- $pattern := include "launch-agent.placeholder" nil -}}
 {{- $pattern = contains "alone" .how | ternary (printf "^\\s*%s\\s*$" $pattern) $pattern -}}
-{{- range regexFindAll $pattern .value -1 | uniq -}}
+{{- range regexFindAll $pattern (toString .value) -1 | uniq -}}
 {{- $what := contains "secret" $ctx.how | ternary "a placeholder" (printf "the placeholder %s" (trim .)) -}}
 {{- $_ := set $ctx.out "lines" (append $ctx.out.lines (printf "%s still has %s. Fill it in." $ctx.at $what) | uniq) -}}
 {{- end -}}
