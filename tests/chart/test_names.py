@@ -22,6 +22,7 @@ OBJECTS = {
     ("ConfigMap", "team-a", "ssh-config-rel"),
     ("ConfigMap", "team-a", "wandb-launch-configmap-rel"),
     ("Deployment", "team-a", "launch-agent-rel"),
+    ("Lease", "team-a", "launch-agent-rel"),
     ("Pod", "team-a", "launch-agent-rel-check"),
     ("PodDisruptionBudget", "team-a", "launch-agent-rel"),
     ("Role", "jobs", "wandb-job-creator-rel"),

@@ -1,16 +1,7 @@
-{{/* The container's environment as a list, in JSON ({"items": […]}). A name stands in it once: the last one given counts. */}}
+{{/* The container's environment as a list, in JSON ({"items": […]}). A name stands in it once: the last one given counts;
+     for the exception see _repeats.tpl. */}}
 {{- define "launch-agent.environment" -}}
-{{- $all := concat (include "launch-agent.environment.own" . | fromYamlArray) (include "launch-agent.environment.given" . | fromYamlArray) -}}
-{{- $last := dict -}}
-{{- range $all -}}{{- $_ := set $last .name . -}}{{- end -}}
-{{- $items := list -}}
-{{- range $all -}}
-{{- if hasKey $last .name -}}
-{{- $items = append $items (get $last .name) -}}
-{{- $_ := unset $last .name -}}
-{{- end -}}
-{{- end -}}
-{{- dict "items" $items | toJson -}}
+{{- include "launch-agent.repeats" . -}}
 {{- end -}}
 
 {{- define "launch-agent.environment.own" -}}
@@ -92,19 +83,12 @@
 {{- end }}
 {{- end -}}
 
-{{/* Names of variables that stand in the list more than once, with commas; see launch-agent.environment. */}}
-{{- define "launch-agent.environment.repeated" -}}
-{{- $seen := dict -}}
-{{- $repeated := list -}}
-{{- range (include "launch-agent.environment" . | fromJson).items -}}
-{{- if hasKey $seen .name -}}{{- $repeated = append $repeated .name -}}{{- end -}}
-{{- $_ := set $seen .name true -}}
-{{- end -}}
-{{- $repeated | uniq | join ", " -}}
-{{- end -}}
-
 {{/* Secrets of which every key becomes a variable. */}}
 {{- define "launch-agent.environmentFrom" -}}
+{{- if (include "launch-agent.repeats" . | fromJson).moved }}
+- secretRef:
+    name: {{ include "launch-agent.names.movedVariables" . }}
+{{- end }}
 {{- range (.Values.existingSecrets).environment }}
 - secretRef:
     name: {{ . | quote }}

@@ -58,6 +58,10 @@
 {{- include "launch-agent.names.suffixed" (list . "launch-agent-secret-env-vars") -}}
 {{- end -}}
 
+{{- define "launch-agent.names.movedVariables" -}}
+{{- printf "launch-agent-moved-variables-%s" .Release.Name -}}
+{{- end -}}
+
 {{- define "launch-agent.names.agentRole" -}}
 {{- printf "wandb-launch-agent-%s" .Release.Name -}}
 {{- end -}}

@@ -8,6 +8,7 @@
 {{ include "launch-agent.refusals.forms" . }}
 {{ include "launch-agent.refusals.labels" . }}
 {{ include "launch-agent.config.faults" . }}
+{{ include "launch-agent.repeats.faults" . }}
 {{ include "launch-agent.placeholders" . }}
 {{ include "launch-agent.refusals.live" . }}
 {{- end -}}
