@@ -18,7 +18,7 @@ from launch_agent.adapters.kubernetes.client import Client
 from launch_agent.adapters.kubernetes.watch import Watch
 from launch_agent.core import ledger_format, manifest
 from launch_agent.core import spec as specs
-from launch_agent.core.models import LaunchContext, QueueItem, Record, Resource
+from launch_agent.core.models import KeySecret, LaunchContext, QueueItem, Record, Resource
 
 ITEMS = 300
 WARM_UP = 100
@@ -156,7 +156,7 @@ def measure_raw(client: Client, threads: int, writes: int) -> float:
 def _bodies(where: str, number: int) -> tuple[dict[str, Any], dict[str, Any]]:
     item = QueueItem(f"raw-{number}", "bench", item_spec(where))
     spec = specs.parse(item.run_spec)
-    context = LaunchContext("http://127.0.0.1", "local", "agent", "raw", release="raw")
+    context = LaunchContext("http://127.0.0.1", "local", "agent", "raw", key_secret=KeySecret("wandb-api-key-raw"))
     job = manifest.plan(item, spec, "abcd1234", context, api_key="k" * 40).workload
     record = Record(item.id, "bench", "local", "abcd1234", "local", "bench", Resource.KUBERNETES, item.run_spec)
     head, packed = ledger_format.encode(record)

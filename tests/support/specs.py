@@ -6,7 +6,7 @@ from typing import Any
 
 from launch_agent.core import manifest, refusals
 from launch_agent.core import spec as specs
-from launch_agent.core.models import LaunchContext, Plan, QueueItem
+from launch_agent.core.models import KeySecret, LaunchContext, Plan, QueueItem
 
 KEY = "f" * 40
 CONTEXT = LaunchContext(
@@ -21,8 +21,8 @@ RELEASED = LaunchContext(
     entity="team",
     agent_name="agent-7",
     installation="launch-agent.wandb",
-    release="launch-agent",
     default_namespace="jobs",
+    key_secret=KeySecret("wandb-api-key-launch-agent"),
 )
 PATH = "resource_args.kubernetes"
 

@@ -14,6 +14,7 @@ from launch_agent.core import spec as specs
 from launch_agent.core.models import LaunchContext, Manifest, Plan, QueueItem
 from launch_agent.errors import ItemError
 from launch_agent.settings import Flags, Need, Settings, load
+from launch_agent.settings.context import make_context
 
 FIRST = ("apiVersion", "kind", "metadata", "type", "data", "spec")
 
@@ -66,15 +67,7 @@ def parser() -> Parser:
 
 
 def _context(settings: Settings) -> LaunchContext:
-    return LaunchContext(
-        base_url=settings.base_url,
-        entity=settings.entity or ENTITY,
-        agent_name=AGENT_NAME,
-        installation=settings.installation,
-        release=settings.release,
-        default_namespace="default",
-        macros=settings.macros,
-    )
+    return make_context(settings, entity=settings.entity or ENTITY, agent_name=AGENT_NAME, namespace=None)
 
 
 def _write(objects: Sequence[Manifest], output: str, secrets: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from launch_agent.core import environment, macros, names, transforms
-from launch_agent.core.models import LaunchContext, Manifest, Plan, QueueItem, Resource
+from launch_agent.core.models import KeySecret, LaunchContext, Manifest, Plan, QueueItem, Resource
 from launch_agent.core.spec import RunSpec
 from launch_agent.core.transforms import Facts, Transform
 from launch_agent.errors import RefusedError, SpecError
@@ -27,9 +27,6 @@ JOB_TRANSFORMS: tuple[Transform, ...] = (
 
 PROCESS_ARGUMENTS = frozenset({"env", "working_dir"})
 """What a local process takes from its resource arguments (ours: W&B's agent reads none)."""
-
-KEY_ENTRY = "password"
-"""Where a Secret of the type basic-auth has the key."""
 
 
 def plan(item: QueueItem, spec: RunSpec, run_id: str, context: LaunchContext, *, api_key: str | None) -> Plan:
@@ -60,19 +57,20 @@ def _plan_job(item: QueueItem, spec: RunSpec, run_id: str, context: LaunchContex
         body = transform(body, facts)
     objects: tuple[Manifest, ...] = (body,)
     if own_key is not None and key_secret is not None:
-        objects = (_make_secret(key_secret, own_key, body["metadata"]["namespace"], facts), body)
+        objects = (_make_secret(key_secret.name, own_key, body["metadata"]["namespace"], facts), body)
     return Plan(objects, warnings)
 
 
 def _choose_key(
     spec: RunSpec, run_id: str, context: LaunchContext, api_key: str | None
-) -> tuple[str | None, str | None]:
-    """(the key that needs a Secret of its own, the Secret's name). The release's Secret is never written (W28)."""
+) -> tuple[str | None, KeySecret | None]:
+    """(the key that needs a Secret of its own, where the job finds it). The release's Secret is never written (W28)."""
+    own = KeySecret(names.secret_name(run_id))
     if spec.api_key:
-        return spec.api_key, names.secret_name(run_id)
-    if context.release:
-        return None, f"wandb-api-key-{context.release}"
-    return (api_key, names.secret_name(run_id)) if api_key else (None, None)
+        return spec.api_key, own
+    if context.key_secret:
+        return None, context.key_secret
+    return (api_key, own) if api_key else (None, None)
 
 
 def _make_secret(name: str, key: str, namespace: str, facts: Facts) -> Manifest:
@@ -90,7 +88,7 @@ def _make_secret(name: str, key: str, namespace: str, facts: Facts) -> Manifest:
             },
         },
         "type": "kubernetes.io/basic-auth",
-        "data": {KEY_ENTRY: base64.b64encode(key.encode()).decode()},
+        "data": {KeySecret(name).key: base64.b64encode(key.encode()).decode()},
     }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from launch_agent.core import environment, names, strictness
 from launch_agent.core.merging import merge
-from launch_agent.core.models import TTL_ANNOTATION, LaunchContext, QueueItem
+from launch_agent.core.models import TTL_ANNOTATION, KeySecret, LaunchContext, QueueItem
 from launch_agent.core.spec import RunSpec
 from launch_agent.errors import SpecError
 
@@ -50,14 +50,14 @@ POD_FIELDS = ("containers", "initContainers")
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a transform knows besides the body. ``key_secret`` names the Secret of the API key, if there is a key."""
+    """What a transform knows besides the body. ``key_secret``: where the API key is, if there is one."""
 
     item: QueueItem
     spec: RunSpec
     run_id: str
     context: LaunchContext
     environment: Mapping[str, str]
-    key_secret: str | None
+    key_secret: KeySecret | None
 
 
 Transform = Callable[[Body, Facts], Body]
@@ -180,7 +180,7 @@ def add_environment(body: Body, facts: Facts) -> Body:
     for name, value in facts.environment.items():
         ours.append({"name": name, "value": _escape(value)})
     if facts.key_secret:
-        reference = {"secretKeyRef": {"name": facts.key_secret, "key": "password"}}
+        reference = {"secretKeyRef": {"name": facts.key_secret.name, "key": facts.key_secret.key}}
         ours.insert(1, {"name": environment.API_KEY, "valueFrom": reference})
     given = {entry["name"]: entry for entry in _pod(body)["containers"][0].get("env") or ()}
     kept = [entry for name, entry in given.items() if name not in facts.environment]

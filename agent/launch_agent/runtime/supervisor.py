@@ -36,6 +36,7 @@ from launch_agent.runtime.pool import Pool
 from launch_agent.runtime.registration import Identity, Registration
 from launch_agent.runtime.tracker import Pace, Tracker
 from launch_agent.settings import Settings
+from launch_agent.settings.context import make_context
 from launch_agent.targets.base import Target
 from launch_agent.targets.kubernetes import KubernetesTarget
 from launch_agent.targets.local_process import LocalProcessTarget
@@ -152,17 +153,8 @@ class Agent:
     def _context(self) -> LaunchContext:
         settings = self._settings
         agent = self._registration.agent
-        # A pod has no context whose namespace counts: W&B's default there is `default`, not the agent's own (7.3.1).
-        has_context = self._kubernetes is not None and (settings.kubeconfig is not None or not settings.in_cluster)
-        return LaunchContext(
-            base_url=settings.base_url,
-            entity=agent.entity,
-            agent_name=agent.name,
-            installation=settings.installation,
-            release=settings.release,
-            default_namespace=self._kubernetes.namespace if self._kubernetes and has_context else "default",
-            macros=settings.macros,
-        )
+        namespace = self._kubernetes.namespace if self._kubernetes else None
+        return make_context(settings, entity=agent.entity, agent_name=agent.name, namespace=namespace)
 
     def _plan(self, item: QueueItem, spec: specs.RunSpec, run_id: str) -> Plan:
         return manifest.plan(item, spec, run_id, self._context(), api_key=self._settings.api_key.reveal())

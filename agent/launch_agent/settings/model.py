@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from launch_agent.settings.credentials import Secret
+
+if TYPE_CHECKING:  # `version` needs no core
+    from launch_agent.core.models import KeySecret
 
 LogFormat = Literal["text", "json"]
 
@@ -46,8 +49,9 @@ class Settings:
 
     ``entity`` None: the default entity of the key's owner. ``start_timeout`` None: wait for ever. ``installation``
     names this agent over restarts. ``health_address`` None: no health server. ``lease`` None: no second agent of this
-    installation is ever there. ``agent_config`` is what W&B is told of the configuration, without secrets.
-    ``warnings`` are for the log.
+    installation is ever there. ``key_secret``: where jobs take the key from; None: the agent makes a Secret for each.
+    ``target_namespaces`` are those that jobs may be launched in, as far as told; ``*`` is every one. ``agent_config``
+    is what W&B is told of the configuration, without secrets. ``warnings`` are for the log.
     """
 
     # from the file
@@ -82,6 +86,8 @@ class Settings:
     pod_namespace: str | None
     pod_name: str
     lease: str | None
+    key_secret: KeySecret | None
+    target_namespaces: tuple[str, ...]
     in_cluster: bool
     installation: str
     kaniko: Kaniko

@@ -8,10 +8,13 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from launch_agent.settings.problems import ENVIRONMENT, Problem, show_text
+
+if TYPE_CHECKING:  # `version` needs no core
+    from launch_agent.core.models import KeySecret
 
 T = TypeVar("T")
 
@@ -45,6 +48,8 @@ NAMES = (
     "GOOGLE_CLOUD_REGION",
     "LAUNCH_AGENT_HEALTH_ADDRESS",
     "LAUNCH_AGENT_LEASE",
+    "LAUNCH_AGENT_API_KEY_SECRET",
+    "LAUNCH_AGENT_TARGET_NAMESPACES",
     "POD_NAMESPACE",
     "POD_NAME",
     "KUBERNETES_SERVICE_HOST",
@@ -60,6 +65,8 @@ NAMES = (
 
 _HOST_AND_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[\w.-]+):(?P<port>\d{1,5})\Z", re.ASCII)
 _OBJECT_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z", re.ASCII)
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z", re.ASCII)
+_SECRET_ENTRY = re.compile(r"[-._a-zA-Z0-9]{1,253}\Z", re.ASCII)
 _FRONT = "https://forge.coreweave.com/api/wandb"
 
 
@@ -169,6 +176,26 @@ def parse_lease(text: str) -> str:
     raise Unreadable(what, "write for example `launch-agent`, or unset it")
 
 
+def parse_key_secret(text: str) -> KeySecret:
+    """``<Secret>/<key>``."""
+    from launch_agent.core.models import KeySecret
+
+    name, _, key = text.partition("/")
+    if len(name) <= 253 and _OBJECT_NAME.match(name) and _SECRET_ENTRY.match(key):
+        return KeySecret(name, key)
+    what = f"found `{show_text(text)}`; allowed is `<name of a Secret>/<key in it>`"
+    raise Unreadable(what, "write for example `wandb-key/password`, or unset it")
+
+
+def parse_namespaces(text: str) -> tuple[str, ...]:
+    """Names with commas, or ``*`` alone for every namespace."""
+    names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if names == ("*",) or (names and all(_LABEL.match(name) for name in names)):
+        return names
+    what = f"found `{show_text(text)}`; allowed are names of namespaces with commas between, or `*`"
+    raise Unreadable(what, "write for example `wandb,team-a`")
+
+
 def parse_proxies(text: str) -> dict[str, str]:
     """WANDB__PROXIES: a JSON object with ``http`` and ``https``."""
     cure = 'write for example `{"https": "http://proxy.example.com:3128"}`'
@@ -220,6 +247,14 @@ def read_proxies(reader: Reader, base_url: str) -> dict[str, str]:
     exceptions = reader.text("NO_PROXY") or reader.text("no_proxy")
     host = urlsplit(base_url).hostname or ""
     return {} if proxy_bypass_environment(host, {"no": exceptions}) else proxies
+
+
+def read_key_secret(reader: Reader, release: str) -> KeySecret | None:
+    """The Secret that jobs take the API key from: the one that is named, else the release's (protocol 7.3.3)."""
+    from launch_agent.core.models import KeySecret
+
+    default = KeySecret(f"wandb-api-key-{release}") if release else None
+    return reader.read("LAUNCH_AGENT_API_KEY_SECRET", parse_key_secret, default)
 
 
 def read_namespace(reader: Reader, service_account: Path) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import re
+from dataclasses import replace
 from typing import Any
 
 import kubernetes_validate
@@ -12,7 +13,7 @@ import pytest
 
 from launch_agent.core import manifest, names, transforms
 from launch_agent.core import spec as specs
-from launch_agent.core.models import LaunchContext, QueueItem
+from launch_agent.core.models import KeySecret, LaunchContext, QueueItem
 from launch_agent.errors import SpecError
 from tests.support.specs import CONTEXT, KEY, PATH, RELEASED, env_of, make_plan, make_pod, make_spec, pod_of
 
@@ -318,6 +319,12 @@ def test_with_a_release_its_secret_is_used_and_never_written() -> None:
     assert env_of(plan)["WANDB_API_KEY"]["valueFrom"]["secretKeyRef"]["name"] == "wandb-api-key-launch-agent"
 
 
+def test_another_secret_and_another_key_in_it_can_hold_the_api_key() -> None:
+    plan = make_plan(make_spec(), context=replace(RELEASED, key_secret=KeySecret("ours", "wandb")))
+    assert [body["kind"] for body in plan.objects] == ["Job"]
+    assert env_of(plan)["WANDB_API_KEY"]["valueFrom"] == {"secretKeyRef": {"name": "ours", "key": "wandb"}}
+
+
 def test_a_key_of_the_item_s_own_has_its_own_secret_even_under_a_release() -> None:
     plan = make_plan(make_spec(_wandb_api_key="items-own"), context=RELEASED, run_id="Run_ID")
     secret = plan.objects[0]
@@ -373,7 +380,7 @@ def test_the_run_spec_is_never_changed() -> None:
 def test_each_transform_leaves_its_argument_alone() -> None:
     run_spec = make_spec(SEED, overrides={"args": ["x"], "entry_point": ["y"]})
     spec = specs.parse(run_spec)
-    facts = transforms.Facts(QueueItem("i", "q", run_spec), spec, "r", CONTEXT, {"WANDB_X": "1"}, "secret")
+    facts = transforms.Facts(QueueItem("i", "q", run_spec), spec, "r", CONTEXT, {"WANDB_X": "1"}, KeySecret("secret"))
     body: dict[str, Any] = dict(spec.resource_args)
     for transform in manifest.JOB_TRANSFORMS:
         before = copy.deepcopy(body)

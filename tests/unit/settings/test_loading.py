@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from launch_agent.core.models import KeySecret
 from launch_agent.settings import ConfigProblems, Flags, Need, Secret, Settings, load
 
 KEY = "local-" + "0123456789" * 4
@@ -187,6 +188,35 @@ def test_in_a_cluster_health_is_served_and_the_installation_is_release_and_names
     assert (found.release, found.installation) == ("blue", "blue.team-a")
     off = read(tmp_path, environ={**cluster, "LAUNCH_AGENT_HEALTH_ADDRESS": "off"})
     assert off.health_address is None
+
+
+def test_jobs_take_the_key_from_the_secret_that_is_named_else_from_the_releases(tmp_path: Path) -> None:
+    release = {"WANDB_RELEASE_NAME": "blue"}
+    assert read(tmp_path).key_secret is None
+    assert read(tmp_path, environ=release).key_secret == KeySecret("wandb-api-key-blue", "password")
+    found = read(tmp_path, environ={**release, "LAUNCH_AGENT_API_KEY_SECRET": "ours/wandb.key"})
+    assert found.key_secret == KeySecret("ours", "wandb.key")
+
+
+@pytest.mark.parametrize(("value", "wanted"), [("", ()), ("a", ("a",)), (" a, b ,a,", ("a", "b")), ("*", ("*",))])
+def test_target_namespaces_are_names_with_commas(tmp_path: Path, value: str, wanted: tuple[str, ...]) -> None:
+    assert read(tmp_path, environ={"LAUNCH_AGENT_TARGET_NAMESPACES": value}).target_namespaces == wanted
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LAUNCH_AGENT_API_KEY_SECRET", "ours"),
+        ("LAUNCH_AGENT_API_KEY_SECRET", "Ours/key"),
+        ("LAUNCH_AGENT_API_KEY_SECRET", "ours/a/b"),
+        ("LAUNCH_AGENT_TARGET_NAMESPACES", "a b"),
+        ("LAUNCH_AGENT_TARGET_NAMESPACES", "a,*"),
+        ("LAUNCH_AGENT_TARGET_NAMESPACES", ","),
+    ],
+)
+def test_names_that_kubernetes_can_not_have_are_refused(tmp_path: Path, name: str, value: str) -> None:
+    (found,) = problems(tmp_path, environ={name: value}, need=Need.NOTHING)
+    assert found.startswith(f"{name}: found `{value}`; allowed ")
 
 
 def test_the_namespace_comes_from_the_service_account_where_nothing_says_it(tmp_path: Path) -> None:
