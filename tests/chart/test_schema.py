@@ -200,7 +200,7 @@ def said(text: str) -> list[str]:
 
 
 def places(text: str) -> list[str]:
-    """Where something is said to be wrong; Helm before 3.18.5 has other words than later ones, but means the same."""
+    """Where something is said to be wrong; Helm 3.18.0 has other words than later ones, but means the same."""
     pointers = re.findall(r"at '(/launchConfig.*?)': (?!validation failed)", text)
     dotted = re.findall(r"^- (launchConfig[^:]*): ", text, re.MULTILINE)
     return sorted({*(pointer[1:].replace("/", ".") for pointer in pointers), *dotted})
