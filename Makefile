@@ -37,6 +37,9 @@ venv-wandb: .venv-wandb/.ready ## Make .venv-wandb with W&B's own client (tests 
 .PHONY: venv-wandb-launch
 venv-wandb-launch: .venv-wandb-launch/.ready ## Make .venv-wandb-launch with W&B's own agent (about 1 GB; tests and bench only)
 
+.PHONY: venv-checkov
+venv-checkov: .venv-checkov/.ready ## Make .venv-checkov with checkov (policy checks of the chart; about 300 MB)
+
 .venv-%/.ready: requirements/%.txt
 	@echo "venv: .venv-$* from $<"
 	@test -x .venv-$*/bin/pip || $(PYTHON) -m venv .venv-$*
@@ -64,8 +67,8 @@ server-test: venv venv-wandb venv-wandb-launch ## The queue server, also against
 	@$(BIN)/pytest -q -m "not (apiserver or sim or cluster or e2e)" tests/server tests/conformance tests/demo
 
 .PHONY: chart-test
-chart-test: venv ## The chart under real Helm 3 and Helm 4
-	@ci/binaries helm3 helm4
+chart-test: venv venv-checkov ## The chart under real Helm 3 (the oldest supported, too) and Helm 4
+	@ci/binaries helm318 helm3 helm4
 	@$(BIN)/pytest -q -m "not ($(REMOTE))" tests/chart
 
 .PHONY: apiserver-test
@@ -121,6 +124,10 @@ image: ## Build the agent's image with docker or buildah; push it to the cluster
 format: venv ## Format the code
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
 
+.PHONY: chart-snapshots
+chart-snapshots: venv ## Renew tests/chart/snapshots after a change of the chart that is meant; look at the diff
+	@$(BIN)/python -m tests.support.snapshots $$(ci/binaries helm4)/helm4
+
 .PHONY: lock
 lock: venv ## Resolve the dependencies anew into requirements/
 	@$(BIN)/pip install --quiet uv
@@ -128,4 +135,4 @@ lock: venv ## Resolve the dependencies anew into requirements/
 
 .PHONY: clean
 clean: ## Remove environments and caches below this folder
-	@rm -rf .venv .venv-wandb .venv-wandb-launch .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	@rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

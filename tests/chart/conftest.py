@@ -10,27 +10,17 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.support.charts import CHART, HELMS, find_helm
 from tests.support.manifests import NEWEST, OLDEST, check_manifest
 
-ROOT = Path(__file__).resolve().parents[2]
-CHART = ROOT / "charts" / "launch-agent"
 API_KEY = "0123456789abcdef0123456789abcdef01234567"
 LEAST = {"agent": {"apiKey": API_KEY}, "launchConfig": {"entity": "ml-team", "queues": ["default"]}}
-# The oldest supported Helm 3, the newest, and Helm 4; on a cluster the newest two, or those in LAUNCH_AGENT_HELMS.
-HELMS = ("helm318", "helm3", "helm4")
+# What a test on a cluster runs with; LAUNCH_AGENT_HELMS names others.
 LIVE_HELMS = ("helm3", "helm4")
 LIVE_MARKS = ("apiserver", "sim", "cluster", "e2e")
 
 Manifest = dict[str, Any]
 Run = subprocess.CompletedProcess[str]
-
-
-def _binaries() -> Path:
-    cache = (
-        os.environ.get("LAUNCH_AGENT_CACHE")
-        or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "launch-agent"
-    )
-    return Path(cache) / "bin"
 
 
 def _merge(base: Manifest, over: Manifest) -> Manifest:
@@ -51,9 +41,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def helm(request: pytest.FixtureRequest) -> Path:
-    binary: Path = _binaries() / str(request.param)
-    assert binary.exists(), f"{binary} is missing: run ci/binaries {request.param}"
-    return binary
+    return find_helm(str(request.param))
 
 
 @pytest.fixture(scope="session")
