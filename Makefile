@@ -55,7 +55,7 @@ test: lint unit chart-test server-test apiserver-test ## Lint, types, imports, u
 lint: venv ## Formatting, lint, types, import contracts
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && echo "ruff: clean"
 	@$(BIN)/mypy agent server tests bench demo
-	@MYPYPATH=ci $(BIN)/mypy -p localcluster -p agentimage
+	@MYPYPATH=ci $(BIN)/mypy -p localcluster -p agentimage -p wandbimage
 	@$(BIN)/lint-imports
 
 .PHONY: unit
@@ -84,6 +84,7 @@ e2e: venv venv-wandb ## The main job on a real cluster: W&B's client pushes, Hel
 	LAUNCH_AGENT_CLUSTER=e2e ci/images base && \
 	LAUNCH_AGENT_CLUSTER=e2e ci/image --tag reg.local:5000/launch-agent:e2e --push && \
 	LAUNCH_AGENT_CLUSTER=e2e tests/e2e/images.sh && \
+	LAUNCH_AGENT_CLUSTER=e2e ci/wandbagent && \
 	ci/inside --name e2e $(BIN)/pytest -q -m "e2e or cluster" tests
 
 .PHONY: full
