@@ -5,10 +5,13 @@
 {{ include "launch-agent.refusals.apiKey" . }}
 {{ include "launch-agent.refusals.secrets" . }}
 {{ include "launch-agent.refusals.agent" . }}
-{{ include "launch-agent.refusals.forms" . }}
+{{- $forms := include "launch-agent.refusals.forms" . | trim }}
+{{ $forms }}
 {{ include "launch-agent.refusals.labels" . }}
 {{ include "launch-agent.config.faults" . }}
+{{- if not $forms }}
 {{ include "launch-agent.repeats.faults" . }}
+{{- end }}
 {{ include "launch-agent.placeholders" . }}
 {{ include "launch-agent.refusals.live" . }}
 {{- end -}}
