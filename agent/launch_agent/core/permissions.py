@@ -66,16 +66,8 @@ TABLE: tuple[Permission, ...] = (
         Scope.AGENT,
         "coordination.k8s.io",
         "leases",
-        ("create",),
-        "The Lease that decides which pod of the release takes items; made once.",
-    ),
-    Permission(
-        Feature.LEASE,
-        Scope.AGENT,
-        "coordination.k8s.io",
-        "leases",
         ("get", "update"),
-        "Taken and renewed.",
+        "The release's Lease decides which of its pods takes items; the chart makes it, the agent renews it.",
         (Name.LEASE,),
     ),
     Permission(
