@@ -21,6 +21,7 @@ PATHS = {
     "Secret": "/api/v1/namespaces/{namespace}/secrets",
     "Event": "/api/v1/namespaces/{namespace}/events",
     "Deployment": "/apis/apps/v1/namespaces/{namespace}/deployments",
+    "Lease": "/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases",
 }
 NAMESPACES = "/api/v1/namespaces"
 
