@@ -66,9 +66,14 @@ unit: venv ## Unit and adapter tests: seconds, no cluster
 server-test: venv venv-wandb venv-wandb-launch ## The queue server, also against W&B's own client and agent
 	@$(BIN)/pytest -q -m "not (apiserver or sim or cluster or e2e)" tests/server tests/conformance tests/demo
 
+.PHONY: chart-lint
+chart-lint: venv ## The chart's YAML, `helm lint --strict` by every Helm, the package (seconds)
+	@$(BIN)/python ci/chart-lint
+
 .PHONY: chart-test
 chart-test: venv venv-checkov ## The chart under real Helm 3 (the oldest supported, too) and Helm 4
-	@ci/binaries helm318 helm3 helm4
+	@ci/binaries helm318 helm3 helm4 >/dev/null
+	@$(BIN)/python ci/chart-lint
 	@$(BIN)/pytest -q -m "not ($(REMOTE))" tests/chart
 
 .PHONY: apiserver-test
@@ -124,6 +129,10 @@ image: ## Build the agent's image with docker or buildah; push it to the cluster
 .PHONY: format
 format: venv ## Format the code
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
+
+.PHONY: chart-package
+chart-package: ## Write dist/launch-agent-<version>.tgz, the same bytes from every clone
+	@ci/chart-package
 
 .PHONY: chart-snapshots
 chart-snapshots: venv ## Renew tests/chart/snapshots after a change of the chart that is meant; look at the diff
