@@ -14,7 +14,7 @@ REMOTE := apiserver or sim or cluster or e2e or conformance
 .PHONY: help
 help: ## Show this menu
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} \
-	/^[a-z0-9-]+:.*## / {printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST); echo
+	/^[a-z0-9-]+:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST); echo
 
 .PHONY: demo
 demo: venv venv-wandb ## Run server, agent and a training script here, without a cluster or an account (2 minutes)
