@@ -44,20 +44,33 @@ class Place:
 
 @dataclass(slots=True)
 class Document:
-    """What a file says: ``values``, and for each key path the place of its value and of its key."""
+    """What a file says: ``values``, and for each key path the place of its value and of its key.
+
+    ``prefix`` is the key path of a document that stands in another one.
+    """
 
     source: str
     values: Any = None
     places: dict[KeyPath, Place] = field(default_factory=dict)
     keys: dict[KeyPath, Place] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    prefix: KeyPath = ()
+
+    def part(self, path: KeyPath, values: Any) -> Document:
+        """What stands under a key path as a document of its own; problems still name the whole path."""
+        depth = len(path)
+        places = {key[depth:]: place for key, place in self.places.items() if key[:depth] == path}
+        keys = {key[depth:]: place for key, place in self.keys.items() if key[:depth] == path and len(key) > depth}
+        return Document(self.source, values, places, keys, prefix=(*self.prefix, *path))
 
     def problem(
         self, path: KeyPath, summary: str, cure: str = "", *, at_key: bool = False, is_warning: bool = False
     ) -> Problem:
         """A problem of the value (or the key) at ``path``; where that has no place, of the nearest one above it."""
         place = self._find(path, at_key=at_key)
-        return Problem(self.source, place.line, place.column, show_path(path), summary, cure, is_warning)
+        return Problem(
+            self.source, place.line, place.column, show_path((*self.prefix, *path)), summary, cure, is_warning
+        )
 
     def _find(self, path: KeyPath, *, at_key: bool) -> Place:
         value = self.places.get(path)

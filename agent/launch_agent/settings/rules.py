@@ -27,7 +27,7 @@ SECRETS = frozenset({"WANDB_API_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKE
 def find_placeholders(document: Document, schema: Schema) -> dict[KeyPath, Problem]:
     """Texts that still hold ``<…>``, by key path."""
     found: dict[KeyPath, Problem] = {}
-    for path, text in _texts(document.values, ()):
+    for path, text in texts(document.values, ()):
         holders = PLACEHOLDER.findall(text)
         if not holders or path[: len(FREE)] == FREE:
             continue
@@ -54,15 +54,16 @@ def check(document: Document, values: Mapping[str, Any], schema: Schema) -> Iter
             yield document.problem(("macro_environment", index), what, "take it out; give jobs a Secret instead")
 
 
-def _texts(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+def texts(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    """Each text in a value, with its key path."""
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _texts(item, (*path, key))
+            yield from texts(item, (*path, key))
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _texts(item, (*path, index))
+            yield from texts(item, (*path, index))
 
 
 def _join(words: list[str]) -> str:

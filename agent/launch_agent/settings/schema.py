@@ -23,15 +23,19 @@ Schema = Mapping[str, Any]
 KEYWORDS = frozenset(
     {
         "type", "enum", "minimum", "maximum", "minLength", "maxLength", "pattern", "uniqueItems", "items",
-        "dependentRequired", "additionalProperties", "properties",
+        "dependentRequired", "additionalProperties", "properties", "required", "minItems", "minProperties",
+        "maxProperties",
     }
 )  # fmt: skip
 """The keywords that decide."""
 
-ANNOTATIONS = frozenset({"$schema", "$id", "title", "description", "default", "examples", "deprecated"})
+ANNOTATIONS = frozenset({"$schema", "$id", "title", "description", "default", "examples", "deprecated", "writeOnly"})
 """The keywords that say something to people."""
 
 NAME = "launch-config.schema.json"
+
+VALUES = "values.schema.yaml"
+"""The chart's values; written in YAML, because its comments say why each rule is as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +51,38 @@ class Finding:
 
 @cache
 def load() -> Schema:
-    """The schema of launch-config.yaml, from the installed package or from the repository."""
+    """The schema of launch-config.yaml."""
+    schema: Schema = json.loads(_find(NAME).read_text(encoding="utf-8"))
+    return schema
+
+
+@cache
+def load_values() -> Schema:
+    """The schema of the chart's values.yaml, its references written out; the agent's configuration is not followed."""
+    import yaml  # only for this command
+
+    source = yaml.safe_load(_find(VALUES).read_text(encoding="utf-8"))
+    return _resolve(source, source["definitions"])
+
+
+def _find(name: str) -> Path:
+    """A schema's file in the installed package or in the repository."""
     package = Path(__file__).resolve().parents[1]
     folders = (package / "schema", package.parents[1] / "schema")
-    path = next(folder / NAME for folder in folders if (folder / NAME).is_file())
-    schema: Schema = json.loads(path.read_text(encoding="utf-8"))
-    return schema
+    return next(folder / name for folder in folders if (folder / name).is_file())
+
+
+def _resolve(node: Schema, known: Schema) -> Schema:
+    reference = node.get("$ref", "")
+    if reference.startswith("#/definitions/"):
+        return _resolve(known[reference.removeprefix("#/definitions/")], known)
+    result = {word: value for word, value in node.items() if word not in {"definitions", "$ref"}}
+    if "properties" in node:
+        result["properties"] = {name: _resolve(one, known) for name, one in node["properties"].items()}
+    for word in ("items", "additionalProperties"):
+        if isinstance(node.get(word), dict):
+            result[word] = _resolve(node[word], known)
+    return result
 
 
 def check(value: Any, schema: Schema, path: KeyPath = ()) -> Iterator[Finding]:
@@ -90,6 +120,8 @@ def _check_number(value: float, schema: Schema, path: KeyPath) -> Iterator[Findi
 
 
 def _check_list(value: list[Any], schema: Schema, path: KeyPath) -> Iterator[Finding]:
+    if len(value) < schema.get("minItems", 0):
+        yield Finding(path, "minItems", schema, value)
     seen: dict[Any, int] = {}
     for index, item in enumerate(value):
         if "items" in schema:
@@ -100,15 +132,29 @@ def _check_list(value: list[Any], schema: Schema, path: KeyPath) -> Iterator[Fin
 
 
 def _check_map(value: dict[str, Any], schema: Schema, path: KeyPath) -> Iterator[Finding]:
+    yield from _check_size(value, schema, path)
     known = schema.get("properties", {})
+    others = schema.get("additionalProperties")
     for key, item in value.items():
         if key in known:
             yield from check(item, known[key], (*path, key))
-        elif schema.get("additionalProperties") is False:
+        elif isinstance(others, dict):
+            yield from check(item, others, (*path, key))
+        elif others is False:
             yield Finding((*path, key), "additionalProperties", schema, item, key)
         for needed in schema.get("dependentRequired", {}).get(key, ()):
             if needed not in value:
                 yield Finding((*path, key), "dependentRequired", schema, item, needed)
+
+
+def _check_size(value: dict[str, Any], schema: Schema, path: KeyPath) -> Iterator[Finding]:
+    for needed in schema.get("required", ()):
+        if needed not in value:
+            yield Finding(path, "required", schema, value, needed)
+    if len(value) < schema.get("minProperties", 0):
+        yield Finding(path, "minProperties", schema, value)
+    elif len(value) > schema.get("maxProperties", len(value)):
+        yield Finding(path, "maxProperties", schema, value)
 
 
 def _is_one_of(value: Any, types: str | list[str]) -> bool:

@@ -45,7 +45,9 @@ def unknown_key(key: str, schema: Schema) -> str:
 
 
 def example(path: tuple[str | int, ...], schema: Schema) -> str:
-    """``for example `max_jobs: 8```."""
+    """``for example `max_jobs: 8```; nothing where the schema has no example."""
+    if not schema.get("examples"):
+        return ""
     value = _as_yaml(schema["examples"][0])
     last = path[-1] if path else ""
     return f"for example `{last}: {value}`" if isinstance(last, str) and last else f"for example `{value}`"
@@ -71,7 +73,7 @@ def _explain_value(finding: Finding, document: Document) -> Problem:
         return document.problem(path, what, f'put it in quotes: `"{place.text if place else finding.value}"`')
     if finding.keyword == "type" and place and place.is_quoted:
         what = f"found the text {found} in quotes; allowed is {schema['title']}"
-        return document.problem(path, what, f"take the quotes off; {example(path, schema)}")
+        return document.problem(path, what, "; ".join(filter(None, ["take the quotes off", example(path, schema)])))
     if finding.value == "":
         found = "an empty text"
     if finding.value is None:
@@ -81,7 +83,7 @@ def _explain_value(finding: Finding, document: Document) -> Problem:
 
 def _is_misread(value: Any, schema: Schema) -> bool:
     """Whether a text was meant: one is allowed, a number is not, and YAML read one (or true, or false)."""
-    wants_text = "string" in schema["type"] and "integer" not in schema["type"]
+    wants_text = "string" in schema["type"] and not {"integer", "number", "object"} & set(schema["type"])
     return wants_text and isinstance(value, (bool, int, float))
 
 
@@ -90,7 +92,7 @@ def _kind(value: Any) -> str:
 
 
 def _explain_enum(finding: Finding, document: Document) -> Problem:
-    allowed = [value for value in finding.schema["enum"] if value is not None]
+    allowed = [value for value in finding.schema["enum"] if isinstance(value, str)]
     listed = ", ".join(f"`{value}`" for value in allowed)
     meant = nearest(str(finding.value), allowed)
     several = [value for value in allowed if value in str(finding.value).lower().replace("|", " ").split()]
@@ -116,7 +118,8 @@ def _explain_repeat(finding: Finding, document: Document) -> Problem:
 def _explain_unknown(finding: Finding, document: Document) -> Problem:
     key = str(finding.extra)
     cure = CURES.get(key) or unknown_key(key, finding.schema)
-    return document.problem(finding.path, "is not a key of this file", cure, at_key=True)
+    where = f"of {show_path(document.prefix)}" if document.prefix else "of this file"
+    return document.problem(finding.path, f"is not a key {where}", cure, at_key=True)
 
 
 def _explain_missing(finding: Finding, document: Document) -> Problem:
@@ -124,6 +127,18 @@ def _explain_missing(finding: Finding, document: Document) -> Problem:
     schema = finding.schema["properties"][needed]
     what = f"needs the key `{needed}` beside it"
     return document.problem(finding.path, what, f"add it: `{needed}: {_as_yaml(schema['examples'][0])}`", at_key=True)
+
+
+def _explain_required(finding: Finding, document: Document) -> Problem:
+    needed = str(finding.extra)
+    title = finding.schema["properties"][needed]["title"]
+    return document.problem(finding.path, f"lacks the key `{needed}`", f"add it: {title}")
+
+
+def _explain_size(finding: Finding, document: Document) -> Problem:
+    count = f"{len(finding.value)} key{'s' if len(finding.value) > 1 else ''}" if finding.value else "nothing"
+    what = f"found {show(finding.value)} with {count}; allowed is {finding.schema['title']}"
+    return document.problem(finding.path, what, example(finding.path, finding.schema))
 
 
 _EXPLAINERS = {
@@ -137,4 +152,8 @@ _EXPLAINERS = {
     "uniqueItems": _explain_repeat,
     "additionalProperties": _explain_unknown,
     "dependentRequired": _explain_missing,
+    "required": _explain_required,
+    "minItems": _explain_size,
+    "minProperties": _explain_size,
+    "maxProperties": _explain_size,
 }
