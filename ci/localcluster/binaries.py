@@ -15,26 +15,44 @@ from localcluster.progress import say
 from localcluster.toolchain import find_go
 
 _K8S = "k8s.io/kubernetes"
+# The folder in ci/tools for each version of Kubernetes: the clusters' own, and API servers of the oldest and the
+# newest that the chart supports.
+KUBERNETES = {"1.29": "kubernetes129", "1.34": "kubernetes", "1.37": "kubernetes137"}
+DEFAULT_KUBERNETES = "1.34"
 
 
 @dataclass(frozen=True, slots=True)
 class Binary:
-    """One executable: `package` is built in `ci/tools/<tool>`, whose go.mod pins `module`."""
+    """One executable: `package` is built in `ci/tools/<tool>`, whose go.mod pins `module`; an `extra` only by name."""
 
     name: str
     tool: str
     module: str
     package: str
     ldflags: str = ""
+    extra: bool = False
 
 
 def _kubernetes(name: str) -> Binary:
-    return Binary(name, "kubernetes", _K8S, f"{_K8S}/cmd/{name}", _version_flags())
+    return Binary(name, "kubernetes", _K8S, f"{_K8S}/cmd/{name}", _version_flags("kubernetes"))
 
 
-def _version_flags() -> str:
+def apiserver_of(version: str) -> str:
+    """The name of the API server's binary for a version of KUBERNETES."""
+    return "kube-apiserver" if version == DEFAULT_KUBERNETES else f"kube-apiserver-{version}"
+
+
+def _other_apiservers() -> list[Binary]:
+    return [
+        Binary(apiserver_of(version), tool, _K8S, f"{_K8S}/cmd/kube-apiserver", _version_flags(tool), extra=True)
+        for version, tool in KUBERNETES.items()
+        if version != DEFAULT_KUBERNETES
+    ]
+
+
+def _version_flags(tool: str) -> str:
     """Flags for the variables in which kubeadm and the API server keep their version."""
-    version = pinned_version("kubernetes", _K8S)
+    version = pinned_version(tool, _K8S)
     major, minor, _ = version.removeprefix("v").split(".")
     values = {"gitVersion": version, "gitMajor": major, "gitMinor": minor}
     packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
@@ -71,6 +89,7 @@ def all_binaries() -> dict[str, Binary]:
         Binary("registry", "registry", registry, f"{registry}/cmd/registry"),
         *(_kubernetes(name) for name in ("kubelet", "kube-proxy")),
         Binary("coredns", "coredns", coredns, coredns),
+        *_other_apiservers(),
     ]
     return {binary.name: binary for binary in ordered}
 
@@ -104,11 +123,11 @@ def _build_flags(binary: Binary) -> list[str]:
 
 
 def build_missing(names: list[str]) -> list[Path]:
-    """Build those of `names` that are missing or whose pins changed; all of them when none is named."""
+    """Build those of `names` that are missing or whose pins changed; all but the extra ones when none is named."""
     known = all_binaries()
     if unknown := [name for name in names if name not in known]:
         raise ToolError(f"no such binary: {', '.join(unknown)}; there are: {' '.join(known)}")
-    wanted = [binary for binary in known.values() if not names or binary.name in names]
+    wanted = [binary for binary in known.values() if binary.name in names or not (names or binary.extra)]
     bin_dir().mkdir(parents=True, exist_ok=True)
     for binary in wanted:
         if not _is_current(binary):

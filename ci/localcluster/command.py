@@ -4,9 +4,18 @@ import argparse
 import json
 import os
 
+from localcluster.binaries import DEFAULT_KUBERNETES
 from localcluster.control_plane import admin_kubeconfig, audit_log
 from localcluster.external import external_kubeconfig
-from localcluster.lifecycle import Size, bring_up, current_size, daemons_of, switch_daemon, take_down
+from localcluster.lifecycle import (
+    Size,
+    bring_up,
+    current_kubernetes,
+    current_size,
+    daemons_of,
+    switch_daemon,
+    take_down,
+)
 from localcluster.namespaces import Namespaces
 from localcluster.network import ADDRESS, REGISTRY
 from localcluster.paths import DEFAULT_NAME, cluster_dir
@@ -18,7 +27,7 @@ def main(arguments: list[str]) -> None:
     options = _parser().parse_args(arguments)
     name: str = options.name
     if options.action == "up":
-        _up(name, Size(options.size))
+        _up(name, Size(options.size), options.kubernetes)
     elif options.action == "down":
         take_down(name)
     elif options.action in {"stop", "start"}:
@@ -39,6 +48,13 @@ def _parser() -> argparse.ArgumentParser:
     actions = parser.add_subparsers(dest="action", required=True)
     up = actions.add_parser("up", parents=[common], help="bring a cluster up (again: nothing happens)")
     up.add_argument("size", choices=[str(size) for size in Size])
+    version = os.environ.get("LAUNCH_AGENT_KUBERNETES", DEFAULT_KUBERNETES)
+    up.add_argument(
+        "--kubernetes",
+        default=version,
+        metavar="VERSION",
+        help=f"of the API server at size apiserver (default {version})",
+    )
     actions.add_parser("down", parents=[common], help="end it and remove its state")
     for action, what in (("stop", "end one daemon at once, as a crash would"), ("start", "start it again")):
         actions.add_parser(action, parents=[common], help=what).add_argument("daemon")
@@ -48,12 +64,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _up(name: str, size: Size) -> None:
+def _up(name: str, size: Size, kubernetes: str) -> None:
     external = external_kubeconfig(name)
     if external and (size == Size.FULL or os.environ.get("LAUNCH_AGENT_KUBECONFIG")):
         say(f"using the cluster of {external}; nothing is started")
         return
-    bring_up(name, size)
+    bring_up(name, size, kubernetes)
 
 
 def _print_status(name: str, *, as_json: bool) -> None:
@@ -63,6 +79,7 @@ def _print_status(name: str, *, as_json: bool) -> None:
     if size is not None:
         answer |= {
             "address": ADDRESS,
+            "kubernetes": current_kubernetes(name),
             "kubeconfig": str(admin_kubeconfig(state)),
             "logs": str(state / "logs"),
             "audit_log": None if size == Size.APISERVER else str(audit_log(state)),

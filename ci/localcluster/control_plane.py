@@ -4,12 +4,12 @@ import json
 import shutil
 from pathlib import Path
 
-from localcluster.binaries import pinned_version
+from localcluster.binaries import DEFAULT_KUBERNETES, apiserver_of, pinned_version
 from localcluster.namespaces import Namespaces
 from localcluster.network import ADDRESS, CLUSTER_DOMAIN, NODE, POD_SUBNET, SERVICE_SUBNET
 from localcluster.paths import MANIFESTS, bin_dir
 
-APISERVER_BINARIES = ["etcd", "kube-apiserver", "kubectl", "kubeadm"]
+APISERVER_BINARIES = ["etcd", "kubectl", "kubeadm"]
 CONTROLLER_BINARIES = ["kube-controller-manager", "kube-scheduler"]
 _ETCD = "http://127.0.0.1:2379"
 # Load tests must meet the agent's limits, not ours.
@@ -66,12 +66,13 @@ def _kubeadm_config(state: Path) -> list[dict[str, object]]:
     ]
 
 
-def start_apiserver(namespaces: Namespaces, *, audit: bool) -> None:
+def start_apiserver(namespaces: Namespaces, *, audit: bool, kubernetes: str = DEFAULT_KUBERNETES) -> None:
     """Start etcd and kube-apiserver and wait for /readyz; then the administrators' group gets its role."""
     state = namespaces.state
     shutil.copy(MANIFESTS / "audit-policy.yaml", state)
     namespaces.start("etcd", str(bin_dir() / "etcd"), *_etcd_flags(state))
-    namespaces.start("kube-apiserver", str(bin_dir() / "kube-apiserver"), *_apiserver_flags(state, audit=audit))
+    server = str(bin_dir() / apiserver_of(kubernetes))
+    namespaces.start("kube-apiserver", server, *_apiserver_flags(state, audit=audit))
     super_admin = f"--kubeconfig={state / 'kubeconfig' / 'super-admin.conf'}"
     client = str(bin_dir() / "kubectl")
     namespaces.wait_for(

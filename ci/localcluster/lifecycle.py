@@ -3,7 +3,7 @@
 from contextlib import AbstractContextManager
 from enum import StrEnum
 
-from localcluster.binaries import build_missing
+from localcluster.binaries import DEFAULT_KUBERNETES, KUBERNETES, apiserver_of, build_missing
 from localcluster.cgroups import remove_cgroups
 from localcluster.control_plane import (
     APISERVER_BINARIES,
@@ -53,28 +53,39 @@ _BINARIES = {
 }
 
 
-def bring_up(name: str, size: Size) -> None:
+def bring_up(name: str, size: Size, kubernetes: str = DEFAULT_KUBERNETES) -> None:
     """Bring the cluster called `name` to `size`: a healthy one that suffices stays, any other is replaced.
 
-    Raises ToolError when a part does not start; what was started is ended again.
+    Raises ToolError when a part does not start (what was started is ended again), and for a version of Kubernetes of
+    which there is no API server, or no more than that.
     """
+    _check_version(size, kubernetes)
     namespaces = Namespaces(cluster_dir(name))
     with _lock(name):
         found = current_size(name)
-        if found is not None and (found == size or size == Size.APISERVER) and _healthy(namespaces, found):
+        fits = (found == size or size == Size.APISERVER) and current_kubernetes(name) == kubernetes
+        if found is not None and fits and _healthy(namespaces, found):
             say(f"cluster {name} is up already (size {found})")
             return
         ensure_packages("network", *(["node"] if size == Size.FULL else []))
-        build_missing(_BINARIES[size])
+        build_missing([apiserver_of(kubernetes), *_BINARIES[size]])
         if namespaces.state.exists():
             say(f"cluster {name}: replacing what is there (size {found or 'unknown'}) by size {size}")
             _tear_down(name, namespaces)
         try:
-            _start(name, namespaces, size)
+            _start(name, namespaces, size, kubernetes)
         except BaseException:
             namespaces.destroy()
             raise
+        (namespaces.state / "kubernetes").write_text(kubernetes, encoding="utf-8")
         (namespaces.state / "size").write_text(size, encoding="utf-8")
+
+
+def _check_version(size: Size, kubernetes: str) -> None:
+    if kubernetes not in KUBERNETES:
+        raise ToolError(f"Kubernetes {kubernetes}: there is no API server of it; there are: {' '.join(KUBERNETES)}")
+    if kubernetes != DEFAULT_KUBERNETES and size != Size.APISERVER:
+        raise ToolError(f"Kubernetes {kubernetes} comes as size apiserver only; size {size} is {DEFAULT_KUBERNETES}")
 
 
 def take_down(name: str) -> None:
@@ -107,6 +118,11 @@ def current_size(name: str) -> Size | None:
     return Size(recorded) if recorded and Namespaces(state).alive() else None
 
 
+def current_kubernetes(name: str) -> str:
+    """The version of Kubernetes that the cluster called `name` was made with."""
+    return read_text(cluster_dir(name) / "kubernetes") or DEFAULT_KUBERNETES
+
+
 def daemons_of(size: Size) -> list[str]:
     """The daemons that a cluster of `size` runs."""
     return _DAEMONS[size]
@@ -128,7 +144,7 @@ def _tear_down(name: str, namespaces: Namespaces) -> None:
     namespaces.remove_state()
 
 
-def _start(name: str, namespaces: Namespaces, size: Size) -> None:
+def _start(name: str, namespaces: Namespaces, size: Size, kubernetes: str) -> None:
     with step("namespaces and network"):
         namespaces.create()
         set_up_network(namespaces)
@@ -136,8 +152,8 @@ def _start(name: str, namespaces: Namespaces, size: Size) -> None:
             prepare_node(name, namespaces)
     with step("certificates"):
         create_certificates(namespaces)
-    with step("etcd, kube-apiserver"):
-        start_apiserver(namespaces, audit=size != Size.APISERVER)
+    with step(f"etcd, kube-apiserver {kubernetes}"):
+        start_apiserver(namespaces, audit=size != Size.APISERVER, kubernetes=kubernetes)
     if size == Size.APISERVER:
         return
     with step("kube-controller-manager, kube-scheduler"):

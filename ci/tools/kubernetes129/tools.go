@@ -1,0 +1,6 @@
+//go:build tools
+
+// Package tools pins what ci/binaries builds from k8s.io/kubernetes 1.29.15.
+package tools
+
+import _ "k8s.io/kubernetes/cmd/kube-apiserver"
