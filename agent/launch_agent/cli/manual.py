@@ -11,6 +11,7 @@ commands:
   launch-agent [run]      take items until told to stop (the default)
   launch-agent validate   judge a configuration file; nothing is contacted
   launch-agent render     print the objects that an item would become; nothing is contacted
+  launch-agent check      try for real what the configuration needs: W&B, Kubernetes, rights, sample Jobs
   launch-agent version    print the version
   Each has --help of its own.
 
@@ -26,6 +27,8 @@ examples:
       say what is wrong in the file, and where
   launch-agent render --config launch-config.yaml --item item.json
       see the Kubernetes objects before the first job
+  launch-agent check --config launch-config.yaml
+      see whether everything that it needs is there
 
 environment:
   WANDB_API_KEY   the key to sign in with (else: ~/.netrc)
@@ -40,6 +43,8 @@ exit codes:
   3    W&B refused: key, entity or queues
   4    Kubernetes refused, or can not be reached at start
   5    another agent took the Lease
+  6    check only: the account lacks a right in Kubernetes
+  7    check only: a sample Job is refused, or the Secret with the API key is not as jobs need it
   130  interrupted
 """
 

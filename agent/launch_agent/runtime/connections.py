@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from launch_agent.adapters.kubernetes import access
 from launch_agent.adapters.kubernetes.access import ClusterAccess
@@ -34,10 +35,12 @@ def connect_wandb(settings: Settings) -> WandbClient:
     )
 
 
-def find_cluster(settings: Settings) -> ClusterAccess | None:
+def find_cluster(
+    settings: Settings, environ: Mapping[str, str] = os.environ, home: Path | None = None
+) -> ClusterAccess | None:
     """The cluster: an explicit kubeconfig, the pod's own, or the user's; None where there is none."""
-    found = access.in_cluster(os.environ) if settings.kubeconfig is None else None
-    return found or access.from_kubeconfig(settings.kubeconfig, settings.kube_context)
+    found = access.in_cluster(environ) if settings.kubeconfig is None else None
+    return found or access.from_kubeconfig(settings.kubeconfig, settings.kube_context, environ=environ, home=home)
 
 
 def connect_lease(

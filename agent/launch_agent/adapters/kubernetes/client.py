@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -28,6 +29,8 @@ PLURALS = {
 
 METADATA_ONLY = f"application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,{JSON}"
 """What to accept where only name and uid are wanted: the answer holds the object's metadata alone."""
+
+WARNING = re.compile(r'\d{3} \S+ "((?:[^"\\]|\\.)*)"')
 
 Objects = list[dict[str, Any]]
 
@@ -59,6 +62,24 @@ class Client:
         """Create an object; its metadata comes back. KubernetesConflict if the name is taken."""
         path = self.path(body["apiVersion"], body["kind"], body["metadata"].get("namespace", ""))
         return self.request("POST", f"{path}?fieldManager={MANAGER}", body=body, accept=METADATA_ONLY)
+
+    def try_create(self, body: Manifest) -> tuple[str, ...]:
+        """See whether an object would be created, with all that judges it; nothing is. The API server's warnings."""
+        path = self.path(body["apiVersion"], body["kind"], body["metadata"].get("namespace", ""))
+        response = self._transport.open("POST", f"{path}?dryRun=All&fieldManager={MANAGER}", body=body)
+        return read_warnings(response.headers.getlist("Warning"))
+
+    def may(self, namespace: str, verb: str, group: str, resource: str, *, name: str = "") -> bool:
+        """Whether this account may do so. ``resource`` may be ``pods/log``; an empty namespace stands for all."""
+        plain, _, subresource = resource.partition("/")
+        asked = {"verb": verb, "group": group, "resource": plain, "subresource": subresource, "name": name}
+        body = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": {"namespace": namespace, **asked}},
+        }
+        answer = self.request("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body=body)
+        return (answer.get("status") or {}).get("allowed") is True
 
     def get(self, api_version: str, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
         """An object whole, or None. KubernetesMissing if the cluster has no such kind."""
@@ -200,6 +221,12 @@ class Client:
             status=404,
             resolution="Install what defines it, or correct apiVersion and kind.",
         )
+
+
+def read_warnings(headers: Iterable[str]) -> tuple[str, ...]:
+    """The texts of ``Warning`` headers, such as ``299 - "unknown field"``; each once."""
+    texts = (found[1] for header in headers for found in WARNING.finditer(header))
+    return tuple(dict.fromkeys(re.sub(r"\\(.)", r"\1", text) for text in texts))
 
 
 def add_query(path: str, query: Mapping[str, str | int]) -> str:

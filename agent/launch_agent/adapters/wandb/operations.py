@@ -24,6 +24,20 @@ def project_queues(entity: str, project: str) -> Operation:
     )  # fmt: skip
 
 
+def queue(entity: str, project: str, name: str) -> Operation:
+    """A queue and the id of its default config; ``runQueue`` is None where there is none."""
+    inner = (Argument("queue", "String!", name),)
+    selection = "{ runQueue(name: $queue) { id defaultResourceConfigID } }"
+    return Operation("query", "project", _project(entity, project), selection, inner=inner)
+
+
+def default_config(entity: str, config_id: str) -> Operation:
+    """A queue's default config: its resource, its arguments, its template variables."""
+    inner = (Argument("config", "ID!", config_id),)
+    selection = "{ defaultResourceConfig(id: $config) { resource config templateVariables { name schema } } }"
+    return Operation("query", "entity", (Argument("name", "String!", entity),), selection, inner=inner)
+
+
 def create_queue(entity: str, project: str, name: str) -> Operation:
     """Create a queue that the project may see."""
     arguments = (
