@@ -273,3 +273,17 @@ def test_an_api_server_that_is_away_for_longer_than_the_lease_costs_no_item(plac
         _each_launched_once(place, [running, waiting], patience=90)
     assert {agent.program.exit_code for agent in agents} <= {None, 5}
     assert "Traceback" not in "".join(agent.log for agent in agents)
+
+
+def test_the_records_go_with_the_lease_and_so_with_the_release_while_jobs_run_on(place: Place) -> None:
+    agent = _start(place, "pod-a")
+    job = place.wait_for_job_of(place.push())
+    place.wait_for_pod(job)
+    (record,) = place.cluster.find("ConfigMap", place.name, "launch-agent/record=item")
+    (owner,) = record["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["name"]) == ("Lease", LEASE)
+    agent.program.kill()
+    place.cluster.delete("Lease", place.name, LEASE)
+    place.wait_until_no_record()
+    (left,) = place.cluster.jobs(place.name)
+    assert left["metadata"]["uid"] == job["metadata"]["uid"]

@@ -80,6 +80,11 @@ class Cluster:
         )
         assert answer.is_success, answer.text
 
+    def delete(self, kind: str, namespace: str, name: str) -> None:
+        """Delete one object; what it owns goes after it."""
+        answer = self._http.delete(f"{PATHS[kind].format(namespace=namespace)}/{name}")
+        assert answer.is_success, answer.text
+
     def logs(self, namespace: str, pod: str) -> str:
         """What the pod has written."""
         answer = self._http.get(f"{PATHS['Pod'].format(namespace=namespace)}/{pod}/log")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from launch_agent.adapters.wandb.operation import Operation, Result
+from launch_agent.core.models import Manifest
 from launch_agent.errors import KubernetesUnavailable, WandbUnavailable
 from launch_agent.runtime.batcher import Runner
 
@@ -32,6 +33,10 @@ class Guard(Protocol):
     def note(self) -> str:
         """What a person should know, in one line; empty for nothing."""
 
+    @property
+    def reference(self) -> Manifest | None:
+        """What owns the records, as an owner reference; None for nothing."""
+
     def troubles(self) -> list[str]:
         """Why the agent is not ready, as far as this goes."""
 
@@ -48,6 +53,7 @@ class Alone:
     is_held = True
     has_held = True
     note = ""
+    reference = None
 
     def begin(self, _stop: threading.Event, /) -> bool:
         """There is nobody to ask."""

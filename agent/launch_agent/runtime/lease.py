@@ -85,6 +85,7 @@ class LeaseGuard:
         self._loops = Loops(metrics)
         self._lease: dict[str, Any] | None = None
         self._view: View | None = None
+        self._uid = ""
         self._has_held = False
         self._is_lost = False
         self._is_left = False
@@ -116,6 +117,18 @@ class LeaseGuard:
         if self._has_held or self._view is None:
             return ""
         return f"stands by: {self._title} is held by {leadership.read_holder(self._view.spec) or 'nobody'}"
+
+    @property
+    def reference(self) -> Manifest | None:
+        """The Lease as an owner of other objects; None until it was held."""
+        if not self._uid:
+            return None
+        return {
+            "apiVersion": leadership.API_VERSION,
+            "kind": leadership.KIND,
+            "name": self._store.name,
+            "uid": self._uid,
+        }
 
     def troubles(self) -> list[str]:
         """What keeps the agent from being ready: a Lease that can be neither renewed nor read."""
@@ -208,6 +221,7 @@ class LeaseGuard:
         store, was_held, began = self._store, self.is_held, self._clock()
         body = leadership.write(lease, self._me, time.time(), namespace=store.namespace, name=store.name)
         self._lease = store.create(body) if lease is None else store.update(body)
+        self._uid = str(self._lease["metadata"].get("uid") or "")
         now = self._heard_at = self._clock()
         self._view = leadership.observe(self._view, self._lease, now)
         self._renewed_at = began  # others count from later: they see the change after it was asked for

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
 from launch_agent.adapters.kubernetes.client import Client
 from launch_agent.core import ledger_format
-from launch_agent.core.models import Record
+from launch_agent.core.models import Manifest, Record
 from launch_agent.errors import KubernetesConflict, KubernetesMissing, LedgerError
 
 log = logging.getLogger(__name__)
@@ -44,11 +45,22 @@ def _name(item_id: str) -> str:
 
 
 class ConfigMapLedger:
-    """Records as ConfigMaps, labelled with the installation."""
+    """Records as ConfigMaps, labelled with the installation.
 
-    def __init__(self, client: Client, namespace: str, installation: str) -> None:
+    ``owner`` gives the owner reference of new records: with that object Kubernetes removes them. The Lease of the
+    release is one, so that uninstalling leaves nothing behind.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        namespace: str,
+        installation: str,
+        owner: Callable[[], Manifest | None] = lambda: None,
+    ) -> None:
         self._client = client
         self._namespace = namespace
+        self._owner = owner
         self._labels = {LABEL: "item", INSTALLATION_LABEL: installation}
         self._unreadable: tuple[str, ...] = ()
 
@@ -67,6 +79,8 @@ class ConfigMapLedger:
             "data": {"record.json": head},
             "binaryData": {"run-spec": packed},
         }
+        if owner := self._owner():
+            body["metadata"]["ownerReferences"] = [owner]
         try:
             self._client.create(body)
         except KubernetesConflict:

@@ -147,7 +147,9 @@ class Agent:
     def _make_ledger(self) -> Ledger:
         settings = self._settings
         if self._kubernetes is not None and settings.pod_namespace:
-            return ConfigMapLedger(self._kubernetes, settings.pod_namespace, settings.installation)
+            return ConfigMapLedger(
+                self._kubernetes, settings.pod_namespace, settings.installation, lambda: self._guard.reference
+            )
         return DirectoryLedger(settings.records / "items")
 
     def _context(self) -> LaunchContext:
