@@ -99,6 +99,7 @@ full: test e2e bench ## Everything, the long loops too
 bench: venv venv-wandb-launch ## Figures next to W&B's agent and to the raw limit, in one run
 	@ci/cluster up apiserver --name bench
 	@$(BIN)/python -m bench --only weight
+	@ci/binaries helm318 helm3 helm4 >/dev/null && $(BIN)/python -m bench --only chart
 	@trap 'ci/cluster down --name bench' EXIT; \
 	ci/inside --name bench $(BIN)/python -m bench --only burst && ci/inside --name bench $(BIN)/python -m bench --only start
 

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench import burst, start, world
+from bench import burst, chart, start, world
 
 
 def say(text: str) -> None:
@@ -51,9 +51,19 @@ def run_starts(folder: Path, *, with_theirs: bool) -> list[dict[str, Any]]:
     return found
 
 
+def run_charts(folder: Path) -> list[dict[str, Any]]:
+    """`helm template`, ours and a chart of W&B's shape."""
+    found = chart.measure(folder)
+    for one in found:
+        say(one.row())
+    for helm, ratio in chart.ratios(found).items():
+        say(f"{helm}: launch-agent's chart takes {ratio:.2f} times as long as one of W&B's shape")
+    return [asdict(one) for one in found]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--only", choices=("burst", "start", "weight"), help="one measurement alone")
+    parser.add_argument("--only", choices=("burst", "start", "weight", "chart"), help="one measurement alone")
     parser.add_argument("--without-wandb", action="store_true", help="ours alone, without W&B's agent")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures here too")
     options = parser.parse_args()
@@ -71,6 +81,8 @@ def main() -> int:
                 figures["weight_mb"]["wandb 0.31.0"] = start.size_of(world.WANDB.parent / "lib")
             for who, size in figures["weight_mb"].items():
                 say(f"{who:<28} installed {size:.0f} MB")
+        if options.only in {None, "chart"}:
+            figures["chart"] = run_charts(folder / "chart")
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2) + "\n")
     return 0
