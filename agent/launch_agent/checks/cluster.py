@@ -36,11 +36,12 @@ OLDEST_MINOR = 29
 
 NETWORK = "Check the server's address in the kubeconfig, and what stands between"
 REFUSED = "Change the queue's config, or what refuses it"
+LOOK = "Look at the queue's config"
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A queue and what an item of it would become; ``fault`` where nothing would."""
+    """A queue and what an item of it would become: a plan, a fault, or, without a config of the queue's, neither."""
 
     queue: Queue
     plan: Plan | None = None
@@ -53,11 +54,13 @@ class Sample:
 
 
 def plan_samples(queues: Iterable[Queue], context: LaunchContext, *, secure_mode: bool) -> list[Sample]:
-    """A sample for each queue that launches Jobs, planned as real items are. The key in it is none."""
+    """A sample for each queue whose config launches Jobs, planned as real items are. The key in it is none."""
     return [_plan(queue, context, secure_mode) for queue in queues if queue.may_be_kubernetes]
 
 
 def _plan(queue: Queue, context: LaunchContext, secure_mode: bool) -> Sample:
+    if queue.resource is None:
+        return Sample(queue)
     run_spec = make_run_spec(queue, context.entity)
     try:
         spec = specs.parse(run_spec)
@@ -198,11 +201,11 @@ def _name(sample: Sample) -> str:
 
 
 def _try_sample(client: Client, rights: Rights, sample: Sample) -> Check:
-    name, plan = _name(sample), sample.plan
+    name, plan, namespace = _name(sample), sample.plan, sample.namespace
+    if sample.fault is not None:
+        return fail(name, Area.JOBS, sample.fault, resolution=REFUSED)
     if plan is None:
-        error = sample.fault or ItemError("Nothing is planned.")
-        return fail(name, Area.JOBS, error, resolution=REFUSED)
-    namespace = sample.namespace
+        return Check(name, Area.JOBS, Status.SKIP, "the queue has no config: each item brings its own")
     if not rights.has(namespace, "jobs", "create"):
         return Check(name, Area.JOBS, Status.SKIP, f"no right to create jobs in namespace {namespace}")
     warnings = list(plan.warnings)
@@ -214,13 +217,33 @@ def _try_sample(client: Client, rights: Rights, sample: Sample) -> Check:
                 f"a {body['kind']} {body['metadata']['name']} exists: all items of the queue have one name, so only "
                 "one can run at a time; put ${run_id} into metadata.name, or leave it out"
             )
-        except KubernetesMissing as error:
-            return Check(
-                name, Area.JOBS, Status.FAIL, f"namespace {namespace}: {error.detail or error.summary}", REFUSED
-            )
-        except (KubernetesDenied, KubernetesInvalid) as error:
+        except (KubernetesMissing, KubernetesDenied, KubernetesInvalid) as error:
             what = f"refused in namespace {namespace}: {error.detail or error.summary}"
             return Check(name, Area.JOBS, Status.FAIL, what, REFUSED)
+    if fault := _try_pod(client, plan, warnings):
+        return Check(name, Area.JOBS, Status.FAIL, f"its pods are refused in namespace {namespace}: {fault}", REFUSED)
     if warnings:
-        return Check(name, Area.JOBS, Status.WARN, f"namespace {namespace}: {'; '.join(warnings)}", REFUSED)
+        return Check(name, Area.JOBS, Status.WARN, f"namespace {namespace}: {'; '.join(warnings)}", LOOK)
     return Check(name, Area.JOBS, Status.OK, f"would be created in namespace {namespace}")
+
+
+def _try_pod(client: Client, plan: Plan, warnings: list[str]) -> str:
+    """Why the Job's pods would be refused, where the account may ask: the agent itself has no right to create pods.
+
+    A quota that is used up is a warning: the Job waits for it.
+    """
+    job = plan.workload
+    namespace, template = job["metadata"]["namespace"], job["spec"]["template"]
+    if not client.may(namespace, "create", "", "pods"):
+        return ""
+    metadata = {**(template.get("metadata") or {}), "name": NAME, "namespace": namespace}
+    try:
+        told = client.try_create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]})
+    except KubernetesConflict:
+        return ""
+    except (KubernetesMissing, KubernetesDenied, KubernetesInvalid) as error:
+        if "exceeded quota" not in error.detail:
+            return error.detail or error.summary
+        told = (f"its pods have to wait: {error.detail}",)
+    warnings += [one for one in told if one not in warnings]
+    return ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -51,9 +50,8 @@ def _inspect(found: argparse.Namespace, world: World) -> tuple[list[Check], tupl
     except ConfigProblems as error:
         key = world.environ.get("WANDB_API_KEY", "").strip()
         return inspection.describe_problems(error), tuple(filter(None, [key]))
-    logs.set_up(settings, world.stdout, world.stderr)
-    if found.verbose < 2:
-        logging.disable()  # what went wrong stands in the report
+    if found.verbose > 1:  # else all that went wrong stands in the report
+        logs.set_up(settings, world.stdout, world.stderr)
     return inspection.inspect(settings, world.environ, world.home), inspection.find_secrets(settings)
 
 
