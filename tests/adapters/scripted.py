@@ -122,6 +122,6 @@ def _make_handler(answer: Script) -> type[BaseHTTPRequestHandler]:
         def log_message(self, *_parts: Any) -> None:
             pass
 
-    for method in ("GET", "POST", "PATCH", "DELETE", "CONNECT"):
+    for method in ("GET", "POST", "PATCH", "PUT", "DELETE", "CONNECT"):
         setattr(Handler, f"do_{method}", Handler._serve)
     return Handler

@@ -199,6 +199,16 @@ def test_a_pod_that_lost_the_lease_ends_with_5_and_stands_by_when_started_again(
     _each_launched_once(place, [place.push()])
 
 
+def test_the_chart_s_empty_lease_is_taken_and_one_that_is_emptied_again_stays_with_its_holder(place: Place) -> None:
+    place.cluster.create("Lease", place.name, {"metadata": {"name": LEASE}})
+    first = _start(place, "pod-a")
+    second = _start(place, "pod-b")
+    place.cluster.patch("Lease", place.name, LEASE, {"spec": None})
+    wait_until(lambda: _holder(place), 10, "a holder")
+    assert (_holder(place), _leads(first), _leads(second)) == ("pod-a", True, False)
+    _each_launched_once(place, [place.push()])
+
+
 def test_a_pod_that_is_frozen_beyond_its_lease_takes_nothing_when_it_thaws(place: Place) -> None:
     first = _start(place, "pod-a")
     second = _start(place, "pod-b")

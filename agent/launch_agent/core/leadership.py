@@ -89,8 +89,14 @@ def read_holder(spec: Mapping[str, Any]) -> str:
 
 
 def observe(before: View | None, lease: Manifest | None, now: float) -> View:
-    """What is known after another look. A Lease that was deleted is as good as it was: its holder does not know yet."""
-    spec: Mapping[str, Any] = (before.spec if before else {}) if lease is None else lease.get("spec") or {}
+    """What is known after another look.
+
+    One that was deleted, or replaced by an empty one as `helm upgrade --force` does, is as good as it was: its holder
+    does not know yet. One that was given up still has the time when that was.
+    """
+    spec: Mapping[str, Any] = (lease or {}).get("spec") or {}
+    if before is not None and "renewTime" not in spec:
+        return before
     return before if before is not None and before.spec == spec else View(dict(spec), now)
 
 

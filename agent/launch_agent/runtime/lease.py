@@ -201,6 +201,8 @@ class LeaseGuard:
             return
         lease = self._store.read()
         now = self._heard_at = self._clock()
+        if leadership.read_holder((lease or {}).get("spec") or {}) != self._me.identity:
+            self._renewed_at = float("-inf")  # deleted, emptied or taken: whatever we wrote does not count any more
         self._view = leadership.observe(self._view, lease, now)
         match leadership.decide(lease, self._view, self._me, now, has_held=self._has_held):
             case Move.YIELD:

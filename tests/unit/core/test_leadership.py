@@ -96,6 +96,17 @@ def test_a_lease_that_is_deleted_is_not_taken_from_its_holder_before_its_time() 
     assert leadership.decide(None, view, ME, 115.0) is Move.CREATE
 
 
+def test_a_lease_that_is_emptied_is_not_taken_from_its_holder_before_its_time() -> None:
+    emptied = {"metadata": {"name": "rel", "namespace": "ns", "resourceVersion": "8"}, "spec": {}}
+    view = leadership.observe(leadership.observe(None, lease(), 100.0), emptied, 102.0)
+    assert leadership.decide(emptied, view, ME, 102.0) is Move.WAIT
+    assert leadership.decide(emptied, view, ME, 115.0) is Move.TAKE
+    mine = leadership.observe(leadership.observe(None, lease(ME.identity), 100.0), emptied, 102.0)
+    assert leadership.decide(emptied, mine, ME, 102.0, has_held=True) is Move.RENEW
+    body = leadership.write(emptied, ME, WALL, namespace="ns", name="rel")
+    assert body["spec"]["holderIdentity"] == ME.identity
+
+
 def test_a_holder_whose_lease_was_deleted_makes_it_again() -> None:
     view = leadership.observe(None, lease(ME.identity), 100.0)
     assert leadership.decide(None, leadership.observe(view, None, 103.0), ME, 103.0, has_held=True) is Move.CREATE

@@ -267,6 +267,25 @@ def test_a_lease_that_was_annotated_or_deleted_stays_its_holder_s(shelf: Shelf, 
     assert shelf.holder == "pod-a_1"
 
 
+def test_a_lease_that_is_gone_and_may_not_be_made_closes_the_gate_at_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Denied(Shelf):
+        def create(self, body: Manifest) -> dict[str, Any]:
+            raise KubernetesDenied("There is no Lease ns/rel, and the agent's account may not create it.", status=403)
+
+    shelf = Denied()
+    shelf.lease = {"metadata": {"name": "rel", "namespace": "ns", "resourceVersion": "1"}}
+    pod = Pod(shelf, "pod-a")
+    assert pod.turn()
+    shelf.lease = None
+    assert not pod.turn(after=3.0)
+    assert "There is no Lease ns/rel" in caplog.text
+    shelf.lease = {"metadata": {"name": "rel", "namespace": "ns", "resourceVersion": "1"}}
+    assert pod.turn(after=1.0)
+    assert (shelf.holder, pod.held, pod.lost) == ("pod-a_1", 1, [])
+
+
 @pytest.mark.parametrize("is_changed", [False, True])
 def test_leaving_empties_the_lease_though_somebody_annotated_it(shelf: Shelf, pod: Pod, is_changed: bool) -> None:
     if is_changed:

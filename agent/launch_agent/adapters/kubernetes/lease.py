@@ -7,6 +7,7 @@ from typing import Any
 from launch_agent.adapters.kubernetes.client import MANAGER, Client
 from launch_agent.core.leadership import API_VERSION, KIND
 from launch_agent.core.models import Manifest
+from launch_agent.errors import KubernetesDenied
 
 
 class ClusterStore:
@@ -22,8 +23,17 @@ class ClusterStore:
         return self._client.get(API_VERSION, KIND, self.namespace, self.name)
 
     def create(self, body: Manifest) -> dict[str, Any]:
-        """Create it."""
-        return self._send("POST", self._path(""), body)
+        """Create it. The chart makes it, and then the agent's account has no right to."""
+        try:
+            return self._send("POST", self._path(""), body)
+        except KubernetesDenied as error:
+            raise KubernetesDenied(
+                f"There is no Lease {self.namespace}/{self.name}, and the agent's account may not create it.",
+                status=error.status,
+                reason=error.reason,
+                detail=error.detail,
+                resolution="Run helm upgrade, which makes it again.",
+            ) from error
 
     def update(self, body: Manifest) -> dict[str, Any]:
         """Update it, if its resource version is still the one in ``body``."""
