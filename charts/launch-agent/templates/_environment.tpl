@@ -97,9 +97,9 @@
 
 {{/* Of the data, not of the rendered objects: a new chart version alone restarts nothing. */}}
 {{- define "launch-agent.configChecksum" -}}
-{{- list (include "launch-agent.baseUrl" .) (include "launch-agent.config" .) .Values.sshAuthSecrets .Values.sshKnownHosts .Values.sshStrictHostKeyChecking | toJson | sha256sum -}}
+{{- list (include "launch-agent.baseUrl" .) (include "launch-agent.config" .) (.Values.sshAuthSecrets | default list) (.Values.sshKnownHosts | default "" | trim) (eq (toString .Values.sshStrictHostKeyChecking) "accept-new") | toJson | sha256sum -}}
 {{- end -}}
 
 {{- define "launch-agent.secretsChecksum" -}}
-{{- list (include "launch-agent.apiKey" .) (include "launch-agent.gitCredentials" .) (include "launch-agent.storageKey" .) .Values.additionalSecretEnvVars | toJson | sha256sum -}}
+{{- list (include "launch-agent.apiKey" .) (include "launch-agent.gitCredentials" .) (include "launch-agent.storageKey" .) (.Values.additionalSecretEnvVars | default list) | toJson | sha256sum -}}
 {{- end -}}

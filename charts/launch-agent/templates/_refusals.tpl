@@ -33,7 +33,7 @@ agent.useExternalWandbSecret and existingSecrets.apiKey.name are both set. Keep 
 agent.apiKey is not a key: it holds blanks or < >. Fill in the key of a W&B account.
 {{- end }}
 {{- if not (or $key $isExternal $existing) }}
-agent.apiKey is empty. Set it, or name a Secret that holds it in existingSecrets.apiKey.name, or make the Secret wandb-api-key-{{ .Release.Name }} (key: password) and set agent.useExternalWandbSecret: true.
+agent.apiKey is empty. Set it, or name a Secret that holds it in existingSecrets.apiKey.name, or make the Secret {{ include "launch-agent.names.apiKey" . }} (key: password) and set agent.useExternalWandbSecret: true.
 {{- end }}
 {{- end -}}
 
@@ -169,7 +169,7 @@ The Secret {{ $name }} in the namespace {{ first $place }} belongs to the releas
 {{- define "launch-agent.refusals.deletion" -}}
 {{- $home := include "launch-agent.namespace" . -}}
 {{- $existing := .Values.existingSecrets | default dict -}}
-{{- $key := ($existing.apiKey).name | default (printf "wandb-api-key-%s" .Release.Name) -}}
+{{- $key := include "launch-agent.names.apiKey" . -}}
 {{- $kept := dict -}}
 {{- if or ($existing.apiKey).name (.Values.agent).useExternalWandbSecret -}}
 {{- if include "launch-agent.isOwnSecret" (list . $home $key) -}}
