@@ -292,7 +292,7 @@ def test_a_sample_is_what_a_real_item_would_be_and_holds_no_key(check: Check, sc
             "metadata": {"namespace": "{{where}}", "labels": {"run": "${run_id}"}},
             "spec": {"parallelism": "{{count}}", **pod()},
         }
-        schemas: dict[str, Any] = {"where": {"type": "string", "enum": ["jobs"]}, "count": {"type": "integer", "minimum": 2}}
+        schemas: dict[str, Any] = {"where": {"enum": ["jobs"]}, "count": {"type": "integer", "minimum": 2}}
         found.wandb.queues["gpu"] = ("kubernetes", arguments, schemas)
 
     code, _ = check(change=change)

@@ -138,7 +138,7 @@ def _try_object(client: Client, rights: Rights, name: str, body: Manifest) -> Ch
     except KubernetesConflict:
         warnings = ()
     except KubernetesMissing:
-        cure = f"Create it (kubectl create namespace {namespace}), or correct additionalTargetNamespaces and the queues' configs"
+        cure = f"Create it (kubectl create namespace {namespace}), or correct additionalTargetNamespaces or the queue"
         return Check(name, Area.KUBERNETES, Status.FAIL, f"the namespace {namespace} does not exist", cure)
     except (KubernetesDenied, KubernetesInvalid) as error:
         what = f"a {kind} is refused there: {error.detail or error.summary}"
