@@ -172,6 +172,23 @@ def test_an_upgrade_that_reuses_the_values_of_wandbs_chart_misses_none_of_ours(
     assert rendered[0] == rendered[1]
 
 
+def test_the_chart_works_below_a_parent_chart_and_refuses_there_too(helm: Path, tmp_path: Path) -> None:
+    shutil.copytree(CHART, tmp_path / "charts" / "launch-agent")
+    parent = {"apiVersion": "v2", "name": "parent", "version": "0.1.0"}
+    (tmp_path / "Chart.yaml").write_text(yaml.safe_dump(parent), encoding="utf-8")
+    given = {"agent": {"apiKey": KEY}, "namespaceOverride": "all", "launchConfig": "queues: [q]\n"}
+    values = {"global": {"a": 1}, "launch-agent": given}
+
+    def template(*flags: str) -> subprocess.CompletedProcess[str]:
+        (tmp_path / "values.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+        command = [str(helm), "template", "rel", str(tmp_path), *flags]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert template().returncode == 0
+    assert "at '/launchConfig/queues': got number" in template("--set", "launch-agent.launchConfig=queues: 5").stderr
+    assert "agnet" in template("--set", "launch-agent.agnet=x").stderr
+
+
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: path.name)
 def test_every_scenario_lints_clean(run_helm: Run, scenario: Path) -> None:
     done = run_helm("lint", scenario, "--strict")

@@ -9,7 +9,7 @@ launch-agent takes items from the queues of W&B Launch and runs them in your clu
 
 commands:
   launch-agent [run]      take items until told to stop (the default)
-  launch-agent validate   judge a configuration file; nothing is contacted
+  launch-agent validate   judge a configuration file, or a values file of the chart; nothing is contacted
   launch-agent render     print the objects that an item would become; nothing is contacted
   launch-agent check      try for real what the configuration needs: W&B, Kubernetes, rights, sample Jobs
   launch-agent version    print the version
@@ -25,6 +25,8 @@ examples:
       everything from a file, the log for machines
   launch-agent validate --config launch-config.yaml
       say what is wrong in the file, and where
+  launch-agent validate --values values.yaml
+      the same for a values file of the Helm chart
   launch-agent render --config launch-config.yaml --item item.json
       see the Kubernetes objects before the first job
   launch-agent check --config launch-config.yaml
