@@ -74,7 +74,7 @@ chart-lint: venv ## The chart's YAML, `helm lint --strict` by every Helm, the pa
 chart-test: venv venv-checkov ## The chart under real Helm 3 (the oldest supported, too) and Helm 4
 	@ci/binaries helm318 helm3 helm4 >/dev/null
 	@$(BIN)/python ci/chart-lint
-	@$(BIN)/pytest -q -m "not ($(REMOTE))" tests/chart
+	@$(BIN)/pytest -q -n auto --dist worksteal -m "not ($(REMOTE))" tests/chart
 
 .PHONY: apiserver-test
 apiserver-test: venv ## Adapters, agent and chart against a real API server

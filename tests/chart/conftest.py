@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.charts import CHART, HELMS, find_helm
+from tests.support.charts import CHART, HELMS, find_helm, run_command
 from tests.support.manifests import NEWEST, OLDEST, check_manifest
 
 API_KEY = "0123456789abcdef0123456789abcdef01234567"
@@ -63,8 +63,7 @@ def run_helm(helm: Path, answers: dict[tuple[str, ...], Run], tmp_path: Path) ->
             if not isinstance(values, Path):
                 path.write_text(text, encoding="utf-8")
             command = [str(helm), verb, *names, str(CHART), "--values", str(path), *arguments]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-            answers[*question, text] = done
+            answers[*question, text] = run_command(command)
         return answers[*question, text]
 
     return run
