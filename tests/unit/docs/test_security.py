@@ -1,0 +1,49 @@
+"""docs/security.md says what the code does."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from launch_agent.core.permissions import CustomResource, Feature, list_permissions
+from launch_agent.core.refusals import BOOLEANS
+
+ROOT = Path(__file__).resolve().parents[3]
+PAGE = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+
+
+def test_the_table_of_rights_is_written_from_the_code() -> None:
+    subprocess.run([sys.executable, str(ROOT / "ci" / "rbac-table"), "--check"], check=True)
+
+
+def test_a_table_that_is_out_of_date_is_told_and_written_anew(tmp_path: Path) -> None:
+    for name in ("ci/rbac-table", "docs/security.md", "agent/launch_agent/core/permissions.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    for name in ("", "core"):
+        (tmp_path / "agent" / "launch_agent" / name / "__init__.py").touch()
+    page = tmp_path / "docs" / "security.md"
+    page.write_text(PAGE.replace("create, list, patch, delete", "create"))
+    script = [sys.executable, str(tmp_path / "ci" / "rbac-table")]
+    told = subprocess.run([*script, "--check"], capture_output=True, text=True, check=False)
+    assert (told.returncode, told.stderr) == (1, "docs/security.md is out of date: run ci/rbac-table\n")
+    subprocess.run(script, check=True)
+    assert page.read_text(encoding="utf-8") == PAGE
+
+
+def test_every_right_has_its_line() -> None:
+    rows = list_permissions(set(Feature), custom_resources=[CustomResource("<apiGroup>", "<resources>")])
+    lines = re.findall(r"^\| (?:the agent's namespace|each target namespace) \|", PAGE, re.MULTILINE)
+    assert len(lines) == len(rows)
+
+
+def test_other_pages_find_the_section_that_they_link_to() -> None:
+    assert "\n## Rights of the agent\n" in PAGE
+    assert "security.md#rights-of-the-agent" in (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+
+
+def test_what_the_page_says_is_refused_is_refused() -> None:
+    assert {"hostPID", "hostIPC", "hostNetwork"} <= BOOLEANS
