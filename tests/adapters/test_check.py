@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -320,6 +321,20 @@ def test_a_peer_that_is_not_there_is_told_at_once(check: Check, scene: Scene) ->
     code, text = check(change=environment(WANDB_BASE_URL=free_address()))
     assert code == 3
     assert "does not answer. (no connection: Connection refused)" in text
+    assert "ok    jobs in jobs" in text
+
+
+def test_a_wandb_that_says_nothing_costs_its_time_limit_only(check: Check, scene: Scene) -> None:
+    hold = threading.Event()
+
+    def change(found: Scene, environ: dict[str, str]) -> None:
+        found.wandb.hold = hold
+        environ["WANDB_HTTP_TIMEOUT"] = "0.3"
+
+    code, text = check(change=change)
+    hold.set()
+    assert code == 3
+    assert "WANDB does not answer. (no answer within the time limit)" in text
     assert "ok    jobs in jobs" in text
 
 

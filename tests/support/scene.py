@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,9 +32,12 @@ class Wandb:
         default_factory=lambda: {"gpu": ("kubernetes", {"metadata": {"namespace": "jobs"}}, {})}
     )
     failure: Reply | None = None
+    hold: threading.Event | None = None
 
     def answer(self, request: Request) -> Reply:
         """One document, each of its fields."""
+        if self.hold is not None:
+            self.hold.wait(30)
         if self.failure is not None:
             return self.failure
         body = request.json
