@@ -55,7 +55,7 @@ test: lint unit chart-test server-test apiserver-test ## Lint, types, imports, u
 lint: venv ## Formatting, lint, types, import contracts
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && echo "ruff: clean"
 	@$(BIN)/mypy agent server tests bench demo
-	@MYPYPATH=ci $(BIN)/mypy -p localcluster -p agentimage -p wandbimage
+	@MYPYPATH=ci $(BIN)/mypy -p localcluster -p agentimage -p chartfigures -p wandbimage
 	@$(BIN)/lint-imports
 
 .PHONY: unit
@@ -130,6 +130,10 @@ image: ## Build the agent's image with docker or buildah; push it to the cluster
 .PHONY: format
 format: venv ## Format the code
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
+
+.PHONY: chart-figures
+chart-figures: venv venv-checkov ## Run all the chart's tests and write docs/chart-tests.md (10 minutes)
+	@$(BIN)/python ci/chart-figures
 
 .PHONY: chart-package
 chart-package: ## Write dist/launch-agent-<version>.tgz, the same bytes from every clone
