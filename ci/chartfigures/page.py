@@ -56,7 +56,7 @@ def _size(figures: Figures) -> Iterator[str]:
 def _suites(figures: Figures) -> Iterator[str]:
     outcome = figures.offline
     yield "## Without a cluster (`make chart-test`)\n"
-    yield f"{len(outcome.cases)} cases in {outcome.seconds:.0f} s; before it `ci/chart-lint`: {figures.lint_seconds:.0f} s."
+    yield f"{len(outcome.cases)} cases in {outcome.seconds:.0f} s; before it `ci/chart-lint`, {figures.lint_seconds:.0f} s."
     yield "The seconds of a suite are the sum of its cases; several run at a time.\n"
     yield "| suite | what it proves | tests | cases | failed | seconds |"
     yield "|---|---|---|---|---|---|"
@@ -141,7 +141,7 @@ def _versions(figures: Figures) -> Iterator[str]:
 
 def _rendering(figures: Figures) -> Iterator[str]:
     yield "## Time of `helm template`\n"
-    yield "Our chart and one of W&B's shape (`tests/chart/upstream-shape`), same values, in turns; middle of 20 runs."
+    yield "Our chart and one of W&B's shape (`tests/chart/upstream-shape`), same values, in turns: middle of 20."
     yield "Most of it is Helm itself. Ours also reads a schema and checks the configuration.\n"
     yield "| Helm | launch-agent | W&B's shape | ratio |"
     yield "|---|---|---|---|"
