@@ -56,7 +56,8 @@ def _size(figures: Figures) -> Iterator[str]:
 def _suites(figures: Figures) -> Iterator[str]:
     outcome = figures.offline
     yield "## Without a cluster (`make chart-test`)\n"
-    yield f"{len(outcome.cases)} cases in {outcome.seconds:.0f} s; before it `ci/chart-lint`, {figures.lint_seconds:.0f} s."
+    lint = f"{figures.lint_seconds:.0f} s of `ci/chart-lint`"
+    yield f"{len(outcome.cases)} cases in {outcome.seconds:.0f} s, after {lint}."
     yield "The seconds of a suite are the sum of its cases; several run at a time.\n"
     yield "| suite | what it proves | tests | cases | failed | seconds |"
     yield "|---|---|---|---|---|---|"
