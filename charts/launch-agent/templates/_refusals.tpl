@@ -98,6 +98,13 @@ networkPolicy.{{ $name }} is a map. Write a list of maps.
 {{- end }}
 {{- end }}
 {{- end }}
+{{- range $index, $item := .Values.extraObjects }}
+{{- $text := tpl (kindIs "string" $item | ternary $item (toYaml $item)) $ }}
+{{- $manifest := fromYaml $text }}
+{{- if and (trim $text) (or (hasKey $manifest "Error") (not $manifest.apiVersion) (not $manifest.kind)) }}
+extraObjects[{{ $index }}] is no manifest: a map, or the text of one, with apiVersion and kind.
+{{- end }}
+{{- end }}
 {{- if kindIs "slice" .Values.additionalEnvVars }}
 {{- range $index, $item := .Values.additionalEnvVars }}
 {{- if and $item.valueFrom (not (kindIs "invalid" $item.value)) }}
