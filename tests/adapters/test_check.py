@@ -216,6 +216,19 @@ def test_several_classes_of_failures_give_the_code_of_the_first(check: Check) ->
     assert check("-q", "cpu")[0] == 6
 
 
+def test_a_queue_that_is_not_there_keeps_no_right_from_being_tried(check: Check) -> None:
+    code, text = check(change=wandb(queues={"cpu": None}))
+    assert code == 3
+    assert "ok    jobs in jobs" in text
+
+
+def test_the_queue_that_the_agent_makes_itself_is_well(check: Check) -> None:
+    code, text = check("-q", "default", change=wandb(queues={}))
+    assert code == 0
+    assert "is not there yet: the agent makes it when it starts" in text
+    assert check("-q", "other", change=wandb(queues={}))[0] == 3
+
+
 def test_a_machine_that_runs_local_processes_only_needs_no_cluster(check: Check) -> None:
     def change(scene: Scene, environ: dict[str, str]) -> None:
         scene.wandb.queues["gpu"] = ("local-process", {}, {})

@@ -119,7 +119,7 @@ def _do_without(settings: Settings, wandb: Findings) -> list[Check]:
 
 def _try_cluster(settings: Settings, wandb: Findings, reached: _Reached) -> list[Check]:
     queues = wandb.queues
-    needs_jobs = queues is None or any(one.may_be_kubernetes for one in queues)
+    needs_jobs = not queues or any(one.may_be_kubernetes for one in queues)  # what is not known may need them
     home = settings.pod_namespace
     if not needs_jobs and home is None:
         return _skip("no queue launches in Kubernetes")

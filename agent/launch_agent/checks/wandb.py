@@ -107,12 +107,13 @@ def _find_queues(client: Client, settings: Settings, listed: list[str], found: F
         if queue is not None:
             _judge(queue, found)
         elif not listed and settings.queues == ("default",):
+            queues[name] = Queue(name)
             found.add(f"queue {name}", Status.OK, "is not there yet: the agent makes it when it starts")
         else:
             others = ", ".join(sorted(listed)) or "none"
             cure = "Create it, or correct queues in launch-config.yaml or -q"
             found.add(f"queue {name}", Status.FAIL, f"{found.entity} has no such queue, but: {others}", cure)
-    return [queues.get(name) or Queue(name) for name in settings.queues if name in queues or not listed]
+    return [queues[name] for name in settings.queues if name in queues]
 
 
 def _read_queues(client: Client, entity: str, wanted: list[str]) -> list[Queue]:
