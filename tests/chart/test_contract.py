@@ -96,6 +96,19 @@ def test_the_readmes_table_is_current() -> None:
     assert done.returncode == 0
 
 
+def test_what_the_readme_says_must_be_set_is_enough_and_its_placeholders_are_refused(
+    run_helm: Run, tmp_path: Path
+) -> None:
+    block = README.partition("```yaml\n")[2].partition("```")[0]
+    path = tmp_path / "values.yaml"
+    path.write_text(block, encoding="utf-8")
+    told = run_helm("template", path).stderr
+    assert told.count("still has the placeholder") == 3, told
+    assert "agent.apiKey is not a key" in told
+    path.write_text(re.sub("<[^>]*>", "x", block), encoding="utf-8")
+    assert run_helm("template", path).returncode == 0
+
+
 def test_the_schema_is_closed_at_the_root_and_in_every_block_of_ours() -> None:
     def walk(node: Manifest, path: str) -> Iterator[str]:
         if node.get("properties") and node.get("additionalProperties") is not False:
