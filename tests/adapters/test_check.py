@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -349,6 +350,30 @@ def test_a_wandb_that_says_nothing_costs_its_time_limit_only(check: Check, scene
     assert code == 3
     assert "WANDB does not answer. (no answer within the time limit)" in text
     assert "ok    jobs in jobs" in text
+
+
+def test_a_certificate_that_is_not_trusted_is_told_and_its_authority_may_be_named(
+    scene: Scene, check: Check, serve: Serve, server_tls: ssl.SSLContext, ca: str
+) -> None:
+    url = serve(scene.wandb.answer, server_tls).url
+    (scene.home / "ca.pem").write_text(ca)
+    code, text = check(change=environment(WANDB_BASE_URL=url))
+    assert code == 3
+    assert "TLS: certificate verify failed" in text
+    assert "an authority of your own belongs in SSL_CERT_FILE" in text
+    assert check(change=environment(WANDB_BASE_URL=url, SSL_CERT_FILE=str(scene.home / "ca.pem")))[0] == 0
+
+
+def test_a_machine_without_a_namespace_keeps_records_in_a_folder_that_must_be_writable(
+    check: Check, scene: Scene
+) -> None:
+    (scene.home / "taken").write_text("a file")
+    outside = environment(POD_NAMESPACE="", LAUNCH_AGENT_LEASE="")
+    assert "would be kept in HOME/.local/state/launch-agent" in check(change=outside)[1]
+    (scene.home / "c.yaml").write_text("queues: [gpu]\nrecords: taken/records\n")
+    code, text = check("-c", str(scene.home / "c.yaml"), change=outside)
+    assert code == 2
+    assert "can not be kept in HOME/taken/records: HOME/taken is no folder" in text
 
 
 def test_an_old_kubernetes_is_a_warning(check: Check) -> None:

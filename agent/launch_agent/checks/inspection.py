@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +78,20 @@ def _describe(settings: Settings) -> list[Check]:
         detail, _, cure = text.partition(" → ")
         where, _, detail = detail.partition(": warning: ")
         checks.append(Check(where, area, Status.WARN, detail, cure))
+    if settings.pod_namespace is None:
+        checks.append(_try_folder(settings.records))
     return [*checks, Check("registry, bucket, builder", area, Status.SKIP, NOT_BUILT)]
+
+
+def _try_folder(folder: Path) -> Check:
+    """Whether records could be written there; the agent makes the folder when it needs it."""
+    nearest = next((one for one in (folder, *folder.parents) if one.exists()), folder)
+    name = "records"
+    if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
+        return Check(name, Area.CONFIGURATION, Status.OK, f"would be kept in {folder}")
+    what = f"{nearest} is no folder" if not nearest.is_dir() else f"{nearest} can not be written"
+    cure = "Name another folder by `records` in launch-config.yaml, or make this one writable"
+    return Check(name, Area.CONFIGURATION, Status.FAIL, f"can not be kept in {folder}: {what}", cure)
 
 
 def _as_error(found: object) -> LaunchAgentError:
