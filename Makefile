@@ -82,6 +82,14 @@ apiserver-test: venv ## Adapters, agent and chart against a real API server
 	@trap 'ci/cluster down --name test' EXIT; \
 	ci/inside --name test $(BIN)/pytest -q -m "apiserver or sim" tests
 
+.PHONY: chart-live
+chart-live: venv ## The chart on API servers of the oldest and the newest supported Kubernetes (built once, minutes)
+	@trap 'ci/cluster down --name versions' EXIT; \
+	for version in 1.29 1.37; do \
+	  ci/cluster up apiserver --name versions --kubernetes $$version && \
+	  ci/inside --name versions $(BIN)/pytest -q -m "apiserver and not sim" tests/chart || exit 1; \
+	done
+
 .PHONY: e2e
 e2e: venv venv-wandb ## The main job on a real cluster: W&B's client pushes, Helm's agent launches, real pods run
 	@ci/cluster up full --name e2e
@@ -93,7 +101,7 @@ e2e: venv venv-wandb ## The main job on a real cluster: W&B's client pushes, Hel
 	ci/inside --name e2e $(BIN)/pytest -q -m "e2e or cluster" tests
 
 .PHONY: full
-full: test e2e bench ## Everything, the long loops too
+full: test chart-live e2e bench ## Everything, the long loops too
 
 .PHONY: bench
 bench: venv venv-wandb-launch ## Figures next to W&B's agent and to the raw limit, in one run
