@@ -104,6 +104,22 @@ def test_a_foreign_secret_under_the_managed_keys_name_is_not_overwritten(site: S
     assert site.secret(key) == {"password": KEY}
 
 
+def test_a_secret_of_the_users_becomes_a_managed_one_when_it_is_marked(site: Site) -> None:
+    site.create_namespace(site.agent)
+    key = f"wandb-api-key-{site.release}"
+    body = {"metadata": {"name": key}, "type": "kubernetes.io/basic-auth", "stringData": {"password": KEY[::-1]}}
+    for namespace in (site.agent, site.target):
+        site.create("secrets", body, namespace)
+    site.apply("install", {**site.values, "agent": {"useExternalWandbSecret": True}})
+    assert key in site.refuse("upgrade", site.values)
+    notes = {"meta.helm.sh/release-name": site.release, "meta.helm.sh/release-namespace": site.home}
+    for namespace in (site.agent, site.target):
+        labels = {"app.kubernetes.io/managed-by": "Helm"}
+        site.patch("secrets", key, {"metadata": {"annotations": notes, "labels": labels}}, namespace)
+    site.apply("upgrade", site.values, *(["--force-conflicts"] if site.helm.name == "helm4" else []))
+    assert site.secret(key) == site.secret(key, site.target) == {"password": KEY}
+
+
 def test_an_existing_secret_is_referred_to_by_agent_and_jobs(site: Site) -> None:
     site.create_namespace(site.agent)
     for namespace in (site.agent, site.target):
