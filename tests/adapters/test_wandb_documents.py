@@ -17,6 +17,8 @@ MAKERS: dict[str, Callable[[str], Operation]] = {
     "viewer": lambda _text: operations.viewer(),
     "entity_is_team": operations.entity_is_team,
     "project_queues": lambda text: operations.project_queues(text, "p"),
+    "queue": lambda text: operations.queue("e", "p", text),
+    "default_config": lambda text: operations.default_config("e", text),
     "create_queue": lambda text: operations.create_queue("e", "p", text),
     "create_agent": lambda text: operations.create_agent("e", "p", [text], "host", "{}", "1"),
     "agent": operations.agent,
