@@ -1,6 +1,5 @@
 """Bad input: what is refused, in which words, and where. All of it bites at lint, template and install alike."""
 
-import json
 import re
 import subprocess
 from collections.abc import Callable
@@ -167,34 +166,36 @@ def test_the_charts_own_defaults_say_what_must_be_set(helm: Path) -> None:
     assert "launchConfig is empty." in done.stdout
 
 
-def blocks() -> list[str]:
-    """Every key of values.yaml that has keys or items of its own, or may have them."""
-    values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
-
-    def walk(node: Manifest, prefix: str) -> list[str]:
-        found = []
-        for name, value in node.items():
-            found.append(f"{prefix}{name}")
-            found += walk(value, f"{prefix}{name}.") if isinstance(value, dict) else []
-        return found
-
-    return walk(values, "")
+DEFAULTS: Manifest = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("path", [path for path in blocks() if path not in {"agent", "agent.apiKey", "launchConfig"}])
-def test_a_null_is_the_same_as_an_absent_key(run_helm: Run, path: str) -> None:
-    values: Manifest = json.loads(json.dumps(LEAST))
-    node = values
-    *above, last = path.split(".")
-    for step in above:
-        node = node.setdefault(step, {})
-    node[last] = None
-    done = run_helm("template", values)
+def blocks(node: Manifest, prefix: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """The paths of all keys of values.yaml that have keys of their own."""
+    below = [((*prefix, name), child) for name, child in node.items() if isinstance(child, dict) and child]
+    return [path for path, _ in below] + [path for top, child in below for path in blocks(child, top)]
+
+
+@pytest.mark.parametrize("name", sorted(set(DEFAULTS) - {"agent", "launchConfig"}))
+def test_a_null_is_the_same_as_an_absent_key(run_helm: Run, name: str) -> None:
+    done = run_helm("template", {**LEAST, name: None})
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("path", blocks(DEFAULTS), ids=".".join)
+def test_a_block_may_hold_nothing_but_nulls(run_helm: Run, path: tuple[str, ...]) -> None:
+    node = DEFAULTS
+    for step in path:
+        node = node[step]
+    nulls: Manifest = dict.fromkeys(node)
+    for step in reversed(path):
+        nulls = {step: nulls}
+    least = LEAST if path[0] != "agent" else {**LEAST, "existingSecrets": {"apiKey": {"name": "mine"}}}
+    done = run_helm("template", {**least, **nulls})
     assert done.returncode == 0, done.stderr
 
 
 def test_every_block_may_be_null_at_once(run_helm: Run) -> None:
-    nulls = {path: None for path in blocks() if "." not in path}
+    nulls = dict.fromkeys(DEFAULTS)
     values = {**nulls, "agentConfig": "queues: [q]", "existingSecrets": {"apiKey": {"name": "mine"}}}
     done = run_helm("template", values)
     assert done.returncode == 0, done.stderr
