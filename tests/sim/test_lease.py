@@ -307,3 +307,26 @@ def test_the_records_go_with_the_lease_and_so_with_the_release_while_jobs_run_on
     place.wait_until_no_record()
     (left,) = place.cluster.jobs(place.name)
     assert left["metadata"]["uid"] == job["metadata"]["uid"]
+
+
+def test_a_lease_that_was_deleted_under_its_holder_takes_no_record_of_a_running_item_with_it(place: Place) -> None:
+    agent = _start(place, "pod-a")
+    item = place.push()
+    job = place.wait_for_job_of(item)
+    place.wait_for_pod(job)
+    before = _lease(place)["metadata"]["uid"]
+    place.cluster.delete("Lease", place.name, LEASE)
+
+    def owners() -> list[str]:
+        records = place.cluster.find("ConfigMap", place.name, "launch-agent/record=item")
+        return [one["uid"] for record in records for one in record["metadata"]["ownerReferences"]]
+
+    wait_until(lambda: owners() not in ([], [before]), 30, "the record to have a new owner")
+    assert owners() == [_lease(place)["metadata"]["uid"]]
+    agent.program.kill()
+    agent.restart()
+    agent.wait_until_ready()
+    assert "adopted 1 items" in agent.log
+    place.play(job)
+    place.wait_for_item(item, "FINISHED")
+    place.wait_until_no_record()

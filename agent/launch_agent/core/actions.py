@@ -18,6 +18,11 @@ class UpdateRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepRecord:
+    """Write the record once more, whole: what owned it was replaced, and Kubernetes takes it away. No event."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ack:
     """→ Acked."""
 
@@ -83,6 +88,7 @@ class DeleteRecord:
 Action = (
     WriteRecord
     | UpdateRecord
+    | KeepRecord
     | Ack
     | AskOwner
     | Create

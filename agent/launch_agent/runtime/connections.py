@@ -50,6 +50,7 @@ def connect_lease(
     *,
     on_held: Callable[[], None],
     on_lost: Callable[[str], None],
+    on_replaced: Callable[[], None],
 ) -> Guard:
     """The Lease that the settings name, over a connection of its own; without a name there is nobody else."""
     if settings.lease is None:
@@ -63,4 +64,4 @@ def connect_lease(
         KubernetesClient(cluster, timeout=TIMEOUT, pool_size=1), settings.pod_namespace, settings.lease
     )
     me = Candidate(settings.pod_name or socket.gethostname(), secrets.token_hex(4), is_pod=bool(settings.pod_name))
-    return LeaseGuard(store, me, metrics=metrics, on_held=on_held, on_lost=on_lost)
+    return LeaseGuard(store, me, metrics=metrics, on_held=on_held, on_lost=on_lost, on_replaced=on_replaced)

@@ -55,9 +55,14 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnerReplaced:
+    """What owns the records is another object now: those of the one before are taken away by Kubernetes."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stopping:
     """Take no more items."""
 
 
-Message = Happened | Deferred | Polled | Found | Notice | Stopping
+Message = Happened | Deferred | Polled | Found | Notice | OwnerReplaced | Stopping
 Inbox = queue.SimpleQueue[Message]

@@ -60,8 +60,8 @@ def read_clock() -> float:
 class LeaseGuard:
     """The loop that obtains and renews the Lease.
 
-    ``on_held`` is called when it is obtained, ``on_lost`` with the holder's name when another took it; both on the
-    loop's thread, each at most once.
+    ``on_held`` is called when it is obtained, ``on_lost`` with the holder's name when another took it, each at most
+    once; ``on_replaced`` when it was deleted and made anew under its holder. All on the loop's thread.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class LeaseGuard:
         metrics: Metrics,
         on_held: Callable[[], None],
         on_lost: Callable[[str], None],
+        on_replaced: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = read_clock,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -79,6 +80,7 @@ class LeaseGuard:
         self._me = me
         self._on_held = on_held
         self._on_lost = on_lost
+        self._on_replaced = on_replaced
         self._clock = clock
         self._jitter = jitter
         # Loops of its own: the Lease is renewed until everything else has ended.
@@ -223,7 +225,7 @@ class LeaseGuard:
         store, was_held, began = self._store, self.is_held, self._clock()
         body = leadership.write(lease, self._me, time.time(), namespace=store.namespace, name=store.name)
         self._lease = store.create(body) if lease is None else store.update(body)
-        self._uid = str(self._lease["metadata"].get("uid") or "")
+        before, self._uid = self._uid, str(self._lease["metadata"].get("uid") or "")
         now = self._heard_at = self._clock()
         self._view = leadership.observe(self._view, self._lease, now)
         self._renewed_at = began  # others count from later: they see the change after it was asked for
@@ -233,6 +235,9 @@ class LeaseGuard:
             self._on_held()
         elif not was_held and not self._is_left:
             log.info("%s is renewed again and was nobody else's meanwhile; going on", self._title)
+        if before and before != self._uid:
+            log.warning("%s was deleted and made anew; the records that went with it are written again", self._title)
+            self._on_replaced()
 
     def _tell_of(self, error: KubernetesError) -> None:
         """One line when it begins, one when the deadline is over; what holds on is in /readyz."""

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from launch_agent.adapters.kubernetes.client import Client
 from launch_agent.core import ledger_format
 from launch_agent.core.models import Manifest, Record
-from launch_agent.errors import KubernetesConflict, KubernetesMissing, LedgerError
+from launch_agent.errors import KubernetesConflict, KubernetesMissing, KubernetesUnavailable, LedgerError
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class ConfigMapLedger:
         self._unreadable: tuple[str, ...] = ()
 
     def create(self, record: Record) -> None:
-        """Create the ConfigMap; one that is there is our own, for its name is made of the item."""
+        """Create the ConfigMap; one that is there is our own (its name is made of the item) and gets a new owner."""
         head, packed = ledger_format.encode(record)
         body: dict[str, Any] = {
             "apiVersion": "v1",
@@ -79,23 +79,35 @@ class ConfigMapLedger:
             "data": {"record.json": head},
             "binaryData": {"run-spec": packed},
         }
-        if owner := self._owner():
+        owner = self._owner()
+        if owner is not None:
             body["metadata"]["ownerReferences"] = [owner]
         try:
             self._client.create(body)
         except KubernetesConflict:
-            self.update(record)
+            self._renew(record, head, owner)
+
+    def _renew(self, record: Record, head: str, owner: Manifest | None) -> None:
+        patch: dict[str, Any] = {"data": {"record.json": head}}
+        if owner is not None:
+            patch["metadata"] = {"ownerReferences": [owner]}
+        try:
+            self._patch(record, patch)
+        except KubernetesMissing as error:  # it went with its owner in this very moment: to be repeated
+            raise KubernetesUnavailable(f"The record of item {record.item_id} was there a moment ago.") from error
 
     def update(self, record: Record) -> None:
         """Replace the record's JSON text; the run spec does not change."""
         head, _ = ledger_format.encode(record)
-        patch = {"data": {"record.json": head}}
         try:
-            self._client.patch("v1", "ConfigMap", self._namespace, _name(record.item_id), patch)
+            self._patch(record, {"data": {"record.json": head}})
         except KubernetesMissing:
             log.warning(
                 "the record of item %s was deleted by somebody else; it is followed all the same", record.item_id
             )
+
+    def _patch(self, record: Record, patch: Manifest) -> None:
+        self._client.patch("v1", "ConfigMap", self._namespace, _name(record.item_id), patch)
 
     def delete(self, item_id: str) -> None:
         """Delete the ConfigMap."""

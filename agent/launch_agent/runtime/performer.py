@@ -170,6 +170,9 @@ class Performer:
             case actions.UpdateRecord():
                 self._ledger.update(record)
                 return None
+            case actions.KeepRecord():
+                self._ledger.create(record)
+                return None
             case actions.DeleteRecord():
                 self._ledger.delete(record.item_id)
                 return events.RecordDeleted()

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from launch_agent.adapters.kubernetes.access import ClusterAccess
 from launch_agent.adapters.kubernetes.client import Client as KubernetesClient
 from launch_agent.adapters.wandb import operations
 from launch_agent.core import ledger_format, manifest, retry
@@ -23,9 +24,9 @@ from launch_agent.runtime.attendant import Attendant
 from launch_agent.runtime.batcher import Batcher
 from launch_agent.runtime.cluster import Watches
 from launch_agent.runtime.connections import connect_lease, connect_wandb, find_cluster
-from launch_agent.runtime.guard import GuardedRunner
+from launch_agent.runtime.guard import Guard, GuardedRunner
 from launch_agent.runtime.health import HealthServer
-from launch_agent.runtime.inbox import Found, Inbox, Stopping
+from launch_agent.runtime.inbox import Found, Inbox, OwnerReplaced, Stopping
 from launch_agent.runtime.intake import Intake
 from launch_agent.runtime.lease import LOST
 from launch_agent.runtime.ledger import ConfigMapLedger, DirectoryLedger, Ledger
@@ -71,7 +72,7 @@ class Agent:
         self._is_awake = threading.Event()
         cluster = find_cluster(settings)
         self._kubernetes = KubernetesClient(cluster, pool_size=settings.launch_concurrency + 2) if cluster else None
-        self._guard = connect_lease(settings, cluster, self._metrics, on_held=self._is_awake.set, on_lost=self._lose)
+        self._guard = self._find_guard(cluster)
         self._metrics.is_leader.set_function(lambda: float(self._guard.is_held))
         self._wandb = connect_wandb(settings)
         guarded_wandb = GuardedRunner(self._wandb, self._guard)
@@ -142,6 +143,16 @@ class Agent:
             replan=self._replan,
             check_lease=self._guard.check,
             secrets=(self._settings.api_key.reveal(),),
+        )
+
+    def _find_guard(self, cluster: ClusterAccess | None) -> Guard:
+        return connect_lease(
+            self._settings,
+            cluster,
+            self._metrics,
+            on_held=self._is_awake.set,
+            on_lost=self._lose,
+            on_replaced=lambda: self._inbox.put(OwnerReplaced()),
         )
 
     def _make_ledger(self) -> Ledger:

@@ -17,7 +17,7 @@ from launch_agent.core.actions import Action
 from launch_agent.core.events import Event
 from launch_agent.core.lifecycle import Limits, Tracked
 from launch_agent.core.models import Plan, Record, Resource, Stage, Step
-from launch_agent.runtime.inbox import Claim, Deferred, Found, Happened, Inbox, Message, Polled, Stopping
+from launch_agent.runtime.inbox import Claim, Deferred, Found, Happened, Inbox, Message, OwnerReplaced, Polled, Stopping
 from launch_agent.runtime.metrics import Metrics
 from launch_agent.targets.base import Notice, Target
 
@@ -153,6 +153,8 @@ class Tracker:
                 self._take_claims(claims, is_ok)
             case Found(records):
                 self._adopt(records)
+            case OwnerReplaced():
+                self._keep_records()
             case Stopping():
                 self._is_stopping = True
 
@@ -205,6 +207,16 @@ class Tracker:
         target = self._targets.get(tracked.record.resource)
         if target is not None:
             target.forget(item_id)
+
+    def _keep_records(self) -> None:
+        """Write the records of what W&B thinks is in work.
+
+        An item that is not acked goes back to its queue by itself; the record of one that is ending might come back
+        after its deletion.
+        """
+        for tracked in self._items.values():
+            if tracked.ending is None and tracked.record.step is not Step.CLAIMED:
+                self._hands.perform(tracked, actions.KeepRecord(), None)
 
     # ── repeats ──
 

@@ -38,6 +38,7 @@ class Shelf:
     def __init__(self) -> None:
         self.lease: dict[str, Any] | None = None
         self.calls: list[str] = []
+        self.made = 0
         self.error: KubernetesError | None = None
         self.loses_answer = False
 
@@ -54,7 +55,9 @@ class Shelf:
         self._note("create")
         if self.lease is not None:
             raise KubernetesConflict("it is there", status=409)
-        return self._put(body, 1)
+        self.made += 1
+        uid = f"uid-{self.made}"
+        return self._put({**body, "metadata": {**body["metadata"], "uid": uid}}, 1)
 
     def update(self, body: Manifest) -> dict[str, Any]:
         self._note("update")
@@ -91,18 +94,23 @@ class Pod:
         self.now = 1000.0
         self.held = 0
         self.lost: list[str] = []
+        self.replaced = 0
         self.guard = LeaseGuard(
             shelf,
             Candidate(name, mark),
             metrics=Metrics(),
             on_held=self._count,
             on_lost=self.lost.append,
+            on_replaced=self._count_replaced,
             clock=lambda: self.now,
             jitter=lambda: 0.0,
         )
 
     def _count(self) -> None:
         self.held += 1
+
+    def _count_replaced(self) -> None:
+        self.replaced += 1
 
     def turn(self, after: float = 0.0) -> bool:
         """One turn ``after`` so many seconds; whether the Lease is held then."""
@@ -413,3 +421,15 @@ def test_without_a_lease_an_agent_may_always_act() -> None:
 
 def test_the_clock_goes_on() -> None:
     assert read_clock() <= read_clock()
+
+
+def test_a_lease_made_anew_under_its_holder_is_told_of_once_and_owns_from_then_on(shelf: Shelf, pod: Pod) -> None:
+    first = pod.guard.reference
+    assert first is not None
+    assert pod.turn(3)
+    assert (pod.replaced, pod.guard.reference) == (0, first)
+    shelf.lease = None
+    assert pod.turn(3)
+    assert pod.turn(3)
+    assert pod.replaced == 1
+    assert (first["uid"], pod.guard.reference) == ("uid-1", {**first, "uid": "uid-2"})

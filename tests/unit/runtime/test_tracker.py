@@ -10,7 +10,7 @@ from launch_agent.core import actions, events
 from launch_agent.core.actions import Action
 from launch_agent.core.lifecycle import Limits, Tracked
 from launch_agent.core.models import JobState, ObjectRef, Observation, Plan, Record, Resource, Stage, Step
-from launch_agent.runtime.inbox import Claim, Deferred, Found, Happened, Inbox, Polled, Stopping
+from launch_agent.runtime.inbox import Claim, Deferred, Found, Happened, Inbox, OwnerReplaced, Polled, Stopping
 from launch_agent.runtime.metrics import Metrics
 from launch_agent.runtime.tracker import UNACKED_LIMIT, Pace, Tracker
 from tests.support.records import make_record
@@ -49,7 +49,7 @@ class Bench:
     inbox: Inbox
     clock: Clock
 
-    def say(self, *messages: Claim | Deferred | Found | Happened | Polled | Stopping) -> None:
+    def say(self, *messages: Claim | Deferred | Found | Happened | OwnerReplaced | Polled | Stopping) -> None:
         for message in messages:
             self.inbox.put(message if not isinstance(message, Claim) else Polled((message,)))
         self.tracker.turn(0)
@@ -225,3 +225,12 @@ def test_it_is_settled_when_nothing_is_between_its_pop_and_its_workload() -> Non
     it.say(Happened("1", events.Created(REF)))
     assert it.tracker.is_settled.is_set()
     assert len(it.hands.polls) == 1
+
+
+def test_records_of_items_in_work_are_written_again_when_their_owner_was_replaced() -> None:
+    it = bench(max_jobs=-1)
+    running = replace(record("running", Step.CREATED), object=REF)
+    it.say(Found((running, record("acked", Step.ACKED))), Polled((Claim(record("claimed"), Plan(())),)))
+    it.hands.done.clear()
+    it.say(OwnerReplaced())
+    assert it.hands.done == [(name, actions.KeepRecord(), 0) for name in ("running", "acked")]
