@@ -67,7 +67,8 @@ FILES = st.one_of(
 VALUES = [
     "agent", "apiKey", "image", "resources", "limits", "startTimeout", "namespace", "additionalTargetNamespaces",
     "baseUrl", "launchConfig", "agentConfig", "additionalEnvVars", "additionalSecretEnvVars", "name", "value",
-    "valueFrom", "gitCreds", "sshAuthSecrets", "existingSecrets", "rbac", "customResources", "allowUnknownValues", "global", "extraObjects",
+    "valueFrom", "gitCreds", "sshAuthSecrets", "existingSecrets", "rbac", "customResources",
+    "allowUnknownValues", "global", "extraObjects",
 ]  # fmt: skip
 DEEP = st.recursive(
     JSON
