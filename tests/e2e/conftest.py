@@ -122,6 +122,7 @@ def wait_until_available(cluster: Cluster) -> None:
         state = [(pod["metadata"]["name"], (pod.get("status") or {}).get("containerStatuses")) for pod in pods]
         status = found[0].get("status") or {} if found else {}
         is_seen = bool(found) and status.get("observedGeneration") == found[0]["metadata"]["generation"]
-        return is_seen and status.get("availableReplicas") == status.get("updatedReplicas") == 1, state
+        counts = {status.get(f"{kind}eplicas") for kind in ("r", "updatedR", "availableR")}
+        return is_seen and counts == {1}, state
 
     wait_until(look, 90, "the agent's Deployment to be available", until=lambda seen: seen[0], interval=0.2)
