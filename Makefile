@@ -7,6 +7,9 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE ?= 1
+# Tests run on all processors; those that mostly wait for a cluster, more at a time.
+PARALLEL := -n auto --dist worksteal
+WAITING := -n 4 --dist worksteal
 REMOTE := apiserver or sim or cluster or e2e or conformance
 
 ##@ Start here
@@ -60,11 +63,11 @@ lint: venv ## Formatting, lint, types, import contracts
 
 .PHONY: unit
 unit: venv ## Unit and adapter tests: seconds, no cluster
-	@$(BIN)/pytest -q -m "not ($(REMOTE))" tests/unit tests/adapters
+	@$(BIN)/pytest -q $(PARALLEL) -m "not ($(REMOTE))" tests/unit tests/adapters
 
 .PHONY: server-test
 server-test: venv venv-wandb venv-wandb-launch ## The queue server, also against W&B's own client and agent
-	@$(BIN)/pytest -q -m "not (apiserver or sim or cluster or e2e)" tests/server tests/conformance tests/demo
+	@$(BIN)/pytest -q $(PARALLEL) -m "not (apiserver or sim or cluster or e2e)" tests/server tests/conformance tests/demo
 
 .PHONY: chart-lint
 chart-lint: venv ## The chart's YAML, `helm lint --strict` by every Helm, the package (seconds)
@@ -74,13 +77,14 @@ chart-lint: venv ## The chart's YAML, `helm lint --strict` by every Helm, the pa
 chart-test: venv venv-checkov ## The chart under real Helm 3 (the oldest supported, too) and Helm 4
 	@ci/binaries helm318 helm3 helm4 >/dev/null
 	@$(BIN)/python ci/chart-lint
-	@$(BIN)/pytest -q -n auto --dist worksteal -m "not ($(REMOTE))" tests/chart
+	@$(BIN)/pytest -q $(PARALLEL) -m "not ($(REMOTE))" tests/chart
 
 .PHONY: apiserver-test
 apiserver-test: venv ## Adapters, agent and chart against a real API server
 	@ci/cluster up sim --name test
 	@trap 'ci/cluster down --name test' EXIT; \
-	ci/inside --name test $(BIN)/pytest -q -m "apiserver or sim" tests
+	ci/inside --name test $(BIN)/pytest -q $(WAITING) -m "(apiserver or sim) and not alone" tests && \
+	ci/inside --name test $(BIN)/pytest -q -m "alone" tests
 
 .PHONY: chart-live
 chart-live: venv ## The chart on API servers of the oldest and the newest supported Kubernetes (built once, minutes)

@@ -264,6 +264,7 @@ def _begin(place: Place, pods: int) -> tuple[list[Agent], str]:
     return agents, item_id
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(240)
 def test_an_api_server_that_is_away_for_longer_than_the_lease_costs_no_item(place: Place, other_place: Place) -> None:
     (alone,), running = _begin(place, 1)
