@@ -19,6 +19,9 @@ from localcluster.progress import say
 
 REMOTE = "apiserver or sim or cluster or e2e or conformance"
 CLUSTER = "chart-figures"
+HELMS = ["helm318", "helm3", "helm4"]
+# The oldest Helm meets the oldest Kubernetes; elsewhere the newest two.
+OLDEST = "1.29"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ def time_lint() -> float:
 
 def run_offline(folder: Path) -> Outcome:
     """All chart tests that need no cluster, as `make chart-test` runs them."""
-    build_missing(["helm318", "helm3", "helm4"])
+    build_missing(HELMS)
     report = folder / "offline.xml"
     return _run_pytest([], report, f"not ({REMOTE})", "without a cluster", ["-n", "auto", "--dist", "worksteal"])
 
@@ -72,7 +75,9 @@ def run_live(folder: Path, kubernetes: str) -> Outcome:
     if kubernetes == DEFAULT_KUBERNETES:
         size, marks = Size.SIM, "apiserver or sim"
     bring_up(CLUSTER, size, kubernetes)
-    inside = [str(ROOT / "ci" / "inside"), "--name", CLUSTER]
+    helms = HELMS if kubernetes == OLDEST else HELMS[1:]
+    chosen = f"LAUNCH_AGENT_HELMS={' '.join(helms)}"
+    inside = ["env", chosen, str(ROOT / "ci" / "inside"), "--name", CLUSTER]
     try:
         asked = [*inside, "kubectl", "get", "--raw", "/version"]
         version = json.loads(subprocess.run(asked, capture_output=True, text=True, check=True, timeout=60).stdout)
@@ -96,7 +101,7 @@ def measure_rendering(folder: Path) -> list[dict[str, Any]]:
 def helm_versions() -> dict[str, str]:
     """By the name of the binary."""
     found = {}
-    for binary in build_missing(["helm318", "helm3", "helm4"]):
+    for binary in build_missing(HELMS):
         asked = [str(binary), "version", "--template", "{{.Version}}"]
         found[binary.name] = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
     return dict(sorted(found.items(), key=lambda pair: [int(part) for part in re.findall(r"\d+", pair[1])]))

@@ -1,6 +1,5 @@
 """Bad input: what is refused, in which words, and where. All of it bites at lint, template and install alike."""
 
-import re
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,6 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
+
+from tests.support.refusals import find_unsaid, hear
 
 Manifest = dict[str, Any]
 Run = Callable[..., Any]
@@ -42,21 +43,6 @@ def over_least(values: Manifest) -> Manifest:
     return {name: value for name, value in merged.items() if value is not None}
 
 
-def heard(output: str) -> str:
-    """What Helm printed; lint prints our sentences as the quoted name of a template."""
-    return output.replace('\\"', '"').replace("\\\\", "\\")
-
-
-def missing(case: Case, helm: Path, output: str, release: str) -> list[str]:
-    """The sentences that were not said. Helm 3.18.0 has other words: there, the place must be named."""
-    said = heard(output)
-    wanted = [sentence.replace("{R}", release) for sentence in case.says]
-    if helm.name == "helm318" and case in BY_SCHEMA:
-        places = [re.findall(r"at '/?([^']*)'", sentence)[0].replace("/", ".") or "(root)" for sentence in wanted]
-        return [place for place in places if f"- {place}" not in said]
-    return [sentence for sentence in wanted if heard(sentence) not in said]
-
-
 def test_the_table_is_long_and_every_case_says_something() -> None:
     assert len(CASES) >= 60
     assert len({case.name for case in CASES}) == len(CASES)
@@ -70,7 +56,7 @@ def test_bad_values_are_refused_at_lint_and_template(run_helm: Run, helm: Path, 
     assert done.returncode == 1
     release = "test-release" if verb == "lint" else "rel"
     output = done.stdout + done.stderr
-    assert missing(case, helm, output, release) == [], output
+    assert find_unsaid(case.says, output, helm, release, by_schema=case in BY_SCHEMA) == [], output
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -154,7 +140,7 @@ def test_the_documented_file_names_every_placeholder_and_the_missing_key_at_once
     path = tmp_path / "seeds.yaml"
     path.write_text(documented_file(), encoding="utf-8")
     done = run_helm(verb, path)
-    output = heard(done.stdout + done.stderr)
+    output = hear(done.stdout + done.stderr)
     assert (done.returncode, [sentence for sentence in DOCUMENTED if sentence not in output]) == (1, []), output
     assert "at '/launchConfig" not in output
 
