@@ -79,12 +79,22 @@ chart-test: venv venv-checkov ## The chart under real Helm 3 (the oldest support
 	@$(BIN)/python ci/chart-lint
 	@$(BIN)/pytest -q $(PARALLEL) -m "not ($(REMOTE))" tests/chart
 
+.PHONY: chart-test-all
+chart-test-all: venv venv-checkov ## … the long tables under the oldest Helm, too
+	@ci/binaries helm318 helm3 helm4 >/dev/null
+	@LAUNCH_AGENT_HELMS="helm318 helm3 helm4" $(BIN)/pytest -q $(PARALLEL) -m "not ($(REMOTE))" tests/chart
+
 .PHONY: apiserver-test
 apiserver-test: venv ## Adapters, agent and chart against a real API server
 	@ci/cluster up sim --name test
 	@trap 'ci/cluster down --name test' EXIT; \
-	ci/inside --name test $(BIN)/pytest -q $(WAITING) -m "(apiserver or sim) and not alone" tests && \
-	ci/inside --name test $(BIN)/pytest -q -m "alone" tests
+	ci/inside --name test $(BIN)/pytest -q $(WAITING) -m "(apiserver or sim) and not alone" tests
+
+.PHONY: outage-test
+outage-test: venv ## Two agents while the API server is away for longer than their Lease
+	@ci/cluster up sim --name outage
+	@trap 'ci/cluster down --name outage' EXIT; \
+	ci/inside --name outage $(BIN)/pytest -q -m "alone" tests
 
 .PHONY: chart-live
 chart-live: venv ## The chart on API servers of the oldest and the newest supported Kubernetes (built once, minutes)
@@ -106,7 +116,7 @@ e2e: venv venv-wandb ## The main job on a real cluster: W&B's client pushes, Hel
 	ci/inside --name e2e $(BIN)/pytest -q -m "e2e or cluster" tests
 
 .PHONY: full
-full: test chart-live e2e bench ## Everything, the long loops too
+full: test chart-test-all outage-test chart-live e2e bench ## Everything, the long loops too
 
 .PHONY: bench
 bench: venv venv-wandb-launch ## Figures next to W&B's agent and to the raw limit, in one run

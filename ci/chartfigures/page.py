@@ -55,7 +55,7 @@ def _size(figures: Figures) -> Iterator[str]:
 
 def _suites(figures: Figures) -> Iterator[str]:
     outcome = figures.offline
-    yield "## Without a cluster (`make chart-test`)\n"
+    yield "## Without a cluster (`make chart-test-all`)\n"
     lint = f"{figures.lint_seconds:.0f} s of `ci/chart-lint`"
     yield f"{len(outcome.cases)} cases in {outcome.seconds:.0f} s, after {lint}."
     yield "The seconds of a suite are the sum of its cases; several run at a time.\n"

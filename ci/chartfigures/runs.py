@@ -63,10 +63,11 @@ def time_lint() -> float:
 
 
 def run_offline(folder: Path) -> Outcome:
-    """All chart tests that need no cluster, as `make chart-test` runs them."""
+    """All chart tests that need no cluster, as `make chart-test-all` runs them."""
     build_missing(HELMS)
     report = folder / "offline.xml"
-    return _run_pytest([], report, f"not ({REMOTE})", "without a cluster", ["-n", "auto", "--dist", "worksteal"])
+    everyone = ["env", f"LAUNCH_AGENT_HELMS={' '.join(HELMS)}"]
+    return _run_pytest(everyone, report, f"not ({REMOTE})", "without a cluster", ["-n", "auto", "--dist", "worksteal"])
 
 
 def run_live(folder: Path, kubernetes: str) -> Outcome:
@@ -81,7 +82,9 @@ def run_live(folder: Path, kubernetes: str) -> Outcome:
     try:
         asked = [*inside, "kubectl", "get", "--raw", "/version"]
         version = json.loads(subprocess.run(asked, capture_output=True, text=True, check=True, timeout=60).stdout)
-        return _run_pytest(inside, folder / f"live-{kubernetes}.xml", marks, version["gitVersion"], [])
+        return _run_pytest(
+            inside, folder / f"live-{kubernetes}.xml", marks, version["gitVersion"], ["-n", "4", "--dist", "worksteal"]
+        )
     finally:
         take_down(CLUSTER)
 

@@ -15,8 +15,9 @@ from tests.support.manifests import NEWEST, OLDEST, check_manifest
 
 API_KEY = "0123456789abcdef0123456789abcdef01234567"
 LEAST = {"agent": {"apiKey": API_KEY}, "launchConfig": {"entity": "ml-team", "queues": ["default"]}}
-# What a test on a cluster runs with; LAUNCH_AGENT_HELMS names others.
-LIVE_HELMS = ("helm3", "helm4")
+# What tests on a cluster and the long tables run with; LAUNCH_AGENT_HELMS names others (`make full` names all).
+NEWEST_HELMS = ("helm3", "helm4")
+LONG_TABLES = ("test_refusals", "test_schema", "test_junk", "test_permissions")
 LIVE_MARKS = ("apiserver", "sim", "cluster", "e2e")
 
 Manifest = dict[str, Any]
@@ -36,7 +37,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "helm" in metafunc.fixturenames:
         live = any(metafunc.definition.get_closest_marker(mark) for mark in LIVE_MARKS)
         chosen = os.environ.get("LAUNCH_AGENT_HELMS", "").split()
-        metafunc.parametrize("helm", chosen or (LIVE_HELMS if live else HELMS), indirect=True)
+        is_long = metafunc.module.__name__.rpartition(".")[2] in LONG_TABLES
+        metafunc.parametrize("helm", chosen or (NEWEST_HELMS if live or is_long else HELMS), indirect=True)
 
 
 @pytest.fixture
