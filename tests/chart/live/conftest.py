@@ -1,5 +1,6 @@
 """The chart on a real API server. Run inside a cluster's network: `ci/inside .venv/bin/pytest tests/chart/live`."""
 
+import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +30,17 @@ def sites(kube_cluster: Cluster, helm: Path) -> Iterator[SiteFactory]:
     yield make
     for site in made:
         close_site(site)
+
+
+@pytest.fixture
+def wandb_alone() -> Iterator[None]:
+    """The namespace `wandb`: W&B's Secrets there have the same names in every release, so one test at a time.
+
+    Ask for it before `site`, so that the release is gone when the next test begins.
+    """
+    with Path(os.environ["KUBECONFIG"]).with_suffix(".wandb-lock").open("w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture

@@ -116,6 +116,7 @@ def test_the_chart_first_and_the_agent_second_changes_one_thing_at_a_time(site: 
     assert site.deployment()["spec"] == first
 
 
+@pytest.mark.usefixtures("wandb_alone")
 def test_secrets_of_fixed_names_and_the_storage_key_survive(site: Site) -> None:
     """W&B's chart writes two of them into the namespace `wandb`, wherever the agent is."""
     site.ensure_namespace("wandb")
@@ -140,6 +141,7 @@ def test_secrets_of_fixed_names_and_the_storage_key_survive(site: Site) -> None:
     site.manage("uninstall")
 
 
+@pytest.mark.usefixtures("wandb_alone")
 def test_secrets_of_fixed_names_move_to_the_agents_namespace(site: Site) -> None:
     site.ensure_namespace("wandb")
     site.create_namespace(site.agent)

@@ -118,6 +118,7 @@ def test_a_repeat_that_wandbs_chart_added_by_an_upgrade_gets_the_value_that_was_
     upgrade(site, [("DUP", "1"), ("DUP", "2")])
 
 
+@pytest.mark.usefixtures("wandb_alone")
 def test_a_secret_variable_that_repeats_a_plain_one_counts_before_and_after(site: Site) -> None:
     site.ensure_namespace("wandb")
     values = {**given(site, [("TOKEN", "plain")]), "namespace": "wandb"}
