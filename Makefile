@@ -102,7 +102,7 @@ chart-live: venv ## The chart on API servers of the oldest and the newest suppor
 	for version in 1.29 1.37; do \
 	  ci/cluster up apiserver --name versions --kubernetes $$version && \
 	  LAUNCH_AGENT_HELMS="$$([ $$version = 1.29 ] && echo helm318) helm3 helm4" \
-	  ci/inside --name versions $(BIN)/pytest -q -m "apiserver and not sim" tests/chart || exit 1; \
+	  ci/inside --name versions $(BIN)/pytest -q $(WAITING) -m "apiserver and not sim" tests/chart || exit 1; \
 	done
 
 .PHONY: e2e

@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from chartfigures.sources import ROOT
-from localcluster.binaries import DEFAULT_KUBERNETES, apiserver_of, build_missing
+from localcluster.binaries import DEFAULT_KUBERNETES, HELMS, apiserver_of, build_missing
 from localcluster.lifecycle import Size, bring_up, take_down
 from localcluster.paths import bin_dir
 from localcluster.progress import say
 
 REMOTE = "apiserver or sim or cluster or e2e or conformance"
 CLUSTER = "chart-figures"
-HELMS = ["helm318", "helm3", "helm4"]
 # The oldest Helm meets the oldest Kubernetes; elsewhere the newest two.
 OLDEST = "1.29"
 

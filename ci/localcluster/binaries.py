@@ -19,6 +19,8 @@ _K8S = "k8s.io/kubernetes"
 # newest that the chart supports.
 KUBERNETES = {"1.29": "kubernetes129", "1.34": "kubernetes", "1.37": "kubernetes137"}
 DEFAULT_KUBERNETES = "1.34"
+# The oldest Helm 3 that the chart supports, the newest, and Helm 4.
+HELMS = ["helm318", "helm3", "helm4"]
 
 
 @dataclass(frozen=True, slots=True)

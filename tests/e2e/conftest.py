@@ -51,11 +51,11 @@ class Stage:
         assert len(living) == 1, [pod["metadata"]["name"] for pod in pods]
         return living[0]
 
-    def push(self, image: str, *arguments: str) -> str:
+    def push(self, image: str, *arguments: str, queue: str = QUEUE) -> str:
         """Push an image by W&B's client; the new item's id."""
-        before = {item["id"] for item in self.backend.items(QUEUE)}
-        self.client.launch_image(QUEUE, PROJECT, image, *arguments)
-        new = [item["id"] for item in self.backend.items(QUEUE) if item["id"] not in before]
+        before = {item["id"] for item in self.backend.items(queue)}
+        self.client.launch_image(queue, PROJECT, image, *arguments)
+        new = [item["id"] for item in self.backend.items(queue) if item["id"] not in before]
         assert len(new) == 1
         return str(new[0])
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.conftest import CHART, IMAGE, PROJECT, Stage, run_helm
+from tests.e2e.conftest import CHART, IMAGE, Stage, run_helm
 from tests.support.backend import Json
 from tests.support.cluster import is_over
 from tests.support.processes import ROOT
@@ -65,12 +65,8 @@ class Release:
         return wait_until(look, 90, "one ready pod", until=is_settled, interval=0.2)[0]
 
     def push(self, job: str) -> str:
-        """Push an image by W&B's client; the new item's id."""
-        backend = self.stage.backend
-        before = {item["id"] for item in backend.items(QUEUE)}
-        self.stage.client.launch_image(QUEUE, PROJECT, f"reg.local:5000/{job}:e2e")
-        (new,) = [item["id"] for item in backend.items(QUEUE) if item["id"] not in before]
-        return str(new)
+        """Push a job of the tests; the new item's id."""
+        return self.stage.push(f"reg.local:5000/{job}:e2e", queue=QUEUE)
 
     def finish(self, item_id: str) -> None:
         """Wait for the item's good end; exactly one Job ran it."""

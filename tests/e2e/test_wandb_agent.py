@@ -114,7 +114,9 @@ def _play(stage: Stage, turn: Turn) -> Act:
     pod = _wait_until_polling(stage, turn.image, HOME, RELEASE, QUEUE)
     inventory = take_inventory((HOME, TARGET))
     across = _finish(stage, turn.under_way) if turn.under_way else None
-    short_item, long_item = (_push(stage, job) for job in ("job-trains", "job-trains-slowly"))
+    short_item, long_item = (
+        stage.push(f"reg.local:5000/{job}:e2e", queue=QUEUE) for job in ("job-trains", "job-trains-slowly")
+    )
     job = _finish(stage, short_item)
     wait_until(lambda: _run_state(stage, long_item), 30, "the long run", until=lambda state: state == "running")
     megabytes = measure_memory(HOME, pod["metadata"]["name"])
@@ -136,14 +138,6 @@ def _wait_until_polling(stage: Stage, image: str, namespace: str, release: str, 
     pod, _ = wait_until(look, 90, f"{image} to poll", until=lambda seen: seen[0], interval=0.3)
     assert pod is not None
     return pod
-
-
-def _push(stage: Stage, job: str) -> str:
-    """Push an image by W&B's client; the new item's id."""
-    before = {item["id"] for item in stage.backend.items(QUEUE)}
-    stage.client.launch_image(QUEUE, PROJECT, f"reg.local:5000/{job}:e2e")
-    (new,) = [item["id"] for item in stage.backend.items(QUEUE) if item["id"] not in before]
-    return str(new)
 
 
 def _run_state(stage: Stage, item_id: str) -> str | None:

@@ -131,9 +131,9 @@ def _owners_of(place: Place, secret: str) -> list[dict[str, str]]:
 def test_a_job_that_the_api_server_refuses_fails_its_item_and_leaves_no_secret(place: Place) -> None:
     place.start()
     before = {one["metadata"]["name"] for one in place.cluster.find("Secret", place.name)}
-    bad = {"kubernetes": {"spec": {"parallelism": -1}}}
+    bad = {"kubernetes": {"spec": {"completionMode": "Sometimes"}}}
     item_id = place.push(_wandb_api_key="0e" * 20, resource_args=bad)
     item = place.wait_for_item(item_id, "FAILED")
-    assert "spec.parallelism" in item["error"]["message"]
+    assert "spec.completionMode" in item["error"]["message"]
     place.wait_until_no_record()
     assert {one["metadata"]["name"] for one in place.cluster.find("Secret", place.name)} == before

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterable
 from typing import Any
+
+from tests.support.accounts import kubectl
 
 Key = tuple[str, str, str]
 """Kind, namespace, name."""
@@ -31,7 +32,7 @@ def take_inventory(namespaces: Iterable[str]) -> Inventory:
     """All objects but pods, Jobs and ReplicaSets, without what Kubernetes and a Lease's holder write into them."""
     found: Inventory = {}
     for namespace in namespaces:
-        for item in json.loads(_kubectl("get", ",".join(_KINDS), "-n", namespace, "-o", "json"))["items"]:
+        for item in json.loads(kubectl("get", ",".join(_KINDS), "-n", namespace, "-o", "json"))["items"]:
             metadata = item["metadata"]
             if (item["kind"], metadata["name"]) not in _ALWAYS:
                 found[item["kind"], namespace, metadata["name"]] = _comparable(item)
@@ -45,7 +46,7 @@ def changed(before: Inventory, after: Inventory) -> set[Key]:
 
 def measure_memory(namespace: str, pod: str) -> float:
     """Megabytes of all processes in the pod's container, shared pages counted once (proportional set size)."""
-    return int(_kubectl("exec", "-n", namespace, pod, "--", "python3", "-c", _MEMORY)) / 1024
+    return int(kubectl("exec", "-n", namespace, pod, "--", "python3", "-c", _MEMORY)) / 1024
 
 
 def _comparable(item: dict[str, Any]) -> dict[str, Any]:
@@ -55,9 +56,3 @@ def _comparable(item: dict[str, Any]) -> dict[str, Any]:
     moving = {"metadata", "status", "spec"} if item["kind"] == "Lease" else {"metadata", "status"}
     content = {name: value for name, value in item.items() if name not in moving}
     return {**content, "uid": metadata["uid"], "labels": metadata.get("labels"), "annotations": annotations}
-
-
-def _kubectl(*words: str) -> str:
-    done = subprocess.run(["kubectl", *words], capture_output=True, text=True, check=False, timeout=30)
-    assert done.returncode == 0, f"kubectl {words[0]}: {done.stderr}"
-    return done.stdout

@@ -9,7 +9,6 @@ from typing import Any
 
 from launch_agent.adapters.wandb import operations
 from launch_agent.adapters.wandb.client import Client
-from launch_agent.adapters.wandb.operation import Operation
 from launch_agent.checks.report import Area, Check, Status
 from launch_agent.checks.samples import Queue, read_queue
 from launch_agent.checks.trials import fail
@@ -63,7 +62,7 @@ def _ask(client: Client, settings: Settings, found: Findings) -> None:
         found.add("entity", Status.FAIL, "none is named, and the key's owner has no default one", cure)
         found.add("queues", Status.SKIP, "the entity is not known")
         return
-    project = _one(client, operations.project_queues(found.entity, PROJECT))
+    project = client.ask(operations.project_queues(found.entity, PROJECT))
     name = f"entity {found.entity}"
     if project is None:
         cure = "Check its spelling, and that the key's owner is a member of it"
@@ -79,7 +78,7 @@ def _find_viewer(client: Client, settings: Settings, found: Findings) -> Mapping
     """Whoever the key belongs to; adds the lines on the address and on the key."""
     began = time.monotonic()
     try:
-        viewer = _one(client, operations.viewer())
+        viewer = client.ask(operations.viewer())
     except WandbDenied as error:
         found.add(settings.base_url, Status.OK, "reached")
         found.checks.append(fail("API key", Area.WANDB, error))
@@ -145,10 +144,3 @@ def _judge(queue: Queue, found: Findings) -> None:
         cure = "Take it out of this agent's queues, or leave it to W&B's own agent"
         what = f"its items are for {queue.resource}, and this agent launches on {', '.join(TARGETS)} only"
         found.add(name, Status.FAIL, what, cure)
-
-
-def _one(client: Client, operation: Operation) -> Any:
-    result = client.run([operation])[0]
-    if result.error is not None:
-        raise result.error
-    return result.value

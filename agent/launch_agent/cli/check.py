@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 from launch_agent.checks import report
 from launch_agent.checks.report import Area, Check
 from launch_agent.cli import logs
-from launch_agent.cli.parsing import Parser, add_common, add_output
+from launch_agent.cli.parsing import Parser, add_cluster, add_common, add_output, add_queues
 from launch_agent.cli.world import World
 from launch_agent.settings import ConfigProblems, Flags, load
 
@@ -69,16 +68,7 @@ def parser() -> Parser:
         epilog="exit codes (where several areas fail, the first counts):\n  0  nothing failed\n" + codes,
     )
     add_common(result)
-    result.add_argument(
-        "-q", "--queue", metavar="NAME", action="append", default=[], help="a queue to look at; may be repeated"
-    )
-    result.add_argument("-e", "--entity", metavar="NAME", help="the user or team that owns the queues")
+    add_queues(result, "a queue to look at; may be repeated")
     add_output(result, "text", "json", help_text="lines for people, or one JSON object")
-    result.add_argument(
-        "--kubeconfig",
-        metavar="FILE",
-        type=Path,
-        help="cluster to launch in (default: $KUBECONFIG; in a cluster, that one)",
-    )
-    result.add_argument("--context", metavar="NAME", help="context of the kubeconfig (default: its current one)")
+    add_cluster(result)
     return result

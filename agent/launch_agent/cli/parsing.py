@@ -64,6 +64,23 @@ def add_common(parser: Parser) -> None:
     )
 
 
+def add_queues(parser: Parser, queue_help: str) -> None:
+    """``-q`` and ``-e``: whose items."""
+    parser.add_argument("-q", "--queue", metavar="NAME", action="append", default=[], help=queue_help)
+    parser.add_argument("-e", "--entity", metavar="NAME", help="the user or team that owns the queues")
+
+
+def add_cluster(parser: Parser) -> None:
+    """``--kubeconfig`` and ``--context``: which cluster."""
+    parser.add_argument(
+        "--kubeconfig",
+        metavar="FILE",
+        type=Path,
+        help="cluster to launch in (default: $KUBECONFIG; in a cluster, that one)",
+    )
+    parser.add_argument("--context", metavar="NAME", help="context of the kubeconfig (default: its current one)")
+
+
 def add_output(parser: Parser, *words: str, help_text: str) -> None:
     """``--output``, the first word being the default."""
     parser.add_argument("--output", metavar="|".join(words), type=one_of(*words), default=words[0], help=help_text)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 
 from launch_agent.cli import logs
-from launch_agent.cli.parsing import Parser, add_common, one_of, read_limit
+from launch_agent.cli.parsing import Parser, add_cluster, add_common, add_queues, one_of, read_limit
 from launch_agent.cli.world import World
 from launch_agent.errors import UsageError
 from launch_agent.settings import Flags, load
@@ -54,10 +53,7 @@ def parser() -> Parser:
     result = Parser(
         "launch-agent", usage="launch-agent [run] [flags]", description="Take items from queues and launch them."
     )
-    result.add_argument(
-        "-q", "--queue", metavar="NAME", action="append", default=[], help="a queue to poll; may be repeated"
-    )
-    result.add_argument("-e", "--entity", metavar="NAME", help="the user or team that owns the queues")
+    add_queues(result, "a queue to poll; may be repeated")
     result.add_argument("-j", "--max-jobs", metavar="N", type=read_limit, help="items in work at once; -1: no limit")
     add_common(result)
     result.add_argument(
@@ -70,13 +66,7 @@ def parser() -> Parser:
         default="text",
         help="lines for people (text) or for machines (json)",
     )
-    result.add_argument(
-        "--kubeconfig",
-        metavar="FILE",
-        type=Path,
-        help="cluster to launch in (default: $KUBECONFIG; in a cluster, that one)",
-    )
-    result.add_argument("--context", metavar="NAME", help="context of the kubeconfig (default: its current one)")
+    add_cluster(result)
     result.add_argument(
         "--health-address",
         metavar="HOST:PORT",

@@ -57,7 +57,7 @@ def _plan_job(item: QueueItem, spec: RunSpec, run_id: str, context: LaunchContex
         body = transform(body, facts)
     objects: tuple[Manifest, ...] = (body,)
     if own_key is not None and key_secret is not None:
-        objects = (_make_secret(key_secret.name, own_key, body["metadata"]["namespace"], facts), body)
+        objects = (_make_secret(key_secret, own_key, body["metadata"]["namespace"], facts), body)
     return Plan(objects, warnings)
 
 
@@ -73,13 +73,13 @@ def _choose_key(
     return (api_key, own) if api_key else (None, None)
 
 
-def _make_secret(name: str, key: str, namespace: str, facts: Facts) -> Manifest:
+def _make_secret(place: KeySecret, key: str, namespace: str, facts: Facts) -> Manifest:
     labels = transforms.make_labels(facts)
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {
-            "name": name,
+            "name": place.name,
             "namespace": namespace,
             "labels": {
                 "wandb.ai/created-by": "launch-agent",
@@ -88,7 +88,7 @@ def _make_secret(name: str, key: str, namespace: str, facts: Facts) -> Manifest:
             },
         },
         "type": "kubernetes.io/basic-auth",
-        "data": {KeySecret(name).key: base64.b64encode(key.encode()).decode()},
+        "data": {place.key: base64.b64encode(key.encode()).decode()},
     }
 
 

@@ -10,6 +10,9 @@ from launch_agent.errors import SpecError
 NAME_LIMIT = 63
 """Characters of a DNS-1123 label, of a label's value, and so of a Job's name (its pods carry it as a label)."""
 
+OBJECT_LIMIT = 253
+"""Characters of a DNS-1123 subdomain."""
+
 JOB_LIMIT = 57
 """Characters of a name that we make: pods add ``-`` and five letters, an indexed Job's pods their number."""
 
@@ -66,7 +69,7 @@ def check_name(name: str, path: str) -> str:
             f"is too long for a name: {len(name)} characters, {NAME_LIMIT} are allowed.",
             resolution="Shorten it, or leave it out for a generated name.",
         )
-    if not _NAME.fullmatch(name):
+    if not is_object_name(name):
         raise SpecError(
             path,
             "is not a valid name in Kubernetes.",
@@ -76,9 +79,19 @@ def check_name(name: str, path: str) -> str:
     return name
 
 
+def is_object_name(name: str) -> bool:
+    """Whether most kinds of object may be called so: a DNS-1123 subdomain."""
+    return len(name) <= OBJECT_LIMIT and _NAME.fullmatch(name) is not None
+
+
+def is_namespace(name: str) -> bool:
+    """Whether a namespace may be called so: a DNS-1123 label."""
+    return len(name) <= NAME_LIMIT and _LABEL.fullmatch(name) is not None
+
+
 def check_namespace(name: str, path: str) -> str:
     """The name of a namespace. Raises SpecError at ``path`` if no namespace can be called so."""
-    if len(name) > NAME_LIMIT or not _LABEL.fullmatch(name):
+    if not is_namespace(name):
         raise SpecError(
             path,
             "is not a valid name of a namespace.",

@@ -10,7 +10,6 @@ from typing import Any
 
 from launch_agent.adapters.wandb import operations
 from launch_agent.adapters.wandb.client import Client
-from launch_agent.adapters.wandb.operation import Operation
 from launch_agent.errors import WandbDenied, WandbRejected
 
 log = logging.getLogger(__name__)
@@ -77,17 +76,17 @@ class Registration:
         ids = self._find_queues(entity, may_create=True)
         me = self._identity
         config = json.dumps({**me.config, "entity": entity, "queues": list(me.queues)})
-        created = self._one(
+        created = self._client.ask(
             operations.create_agent(entity, PROJECT, [ids[name] for name in me.queues], me.hostname, config, me.version)
         )
         agent_id = str(created["launchAgentId"])
-        found = self._one(operations.agent(agent_id)) or {}
+        found = self._client.ask(operations.agent(agent_id)) or {}
         agent = Agent(agent_id, str(found.get("name") or ""), entity, me.queues)
         log.info("registered as agent %s of %s, for queues %s", agent.name, entity, ", ".join(me.queues))
         return agent
 
     def _find_entity(self) -> str:
-        viewer = self._one(operations.viewer())
+        viewer = self._client.ask(operations.viewer())
         if not viewer:
             raise WandbDenied(
                 "W&B does not know this API key.",
@@ -102,7 +101,7 @@ class Registration:
         return str(entity)
 
     def _find_queues(self, entity: str, *, may_create: bool) -> dict[str, str]:
-        project = self._one(operations.project_queues(entity, PROJECT))
+        project = self._client.ask(operations.project_queues(entity, PROJECT))
         if project is None:
             raise WandbRejected(
                 f"The entity {entity!r} has no launch project, or this key may not see it.",
@@ -112,8 +111,8 @@ class Registration:
         if not listed and not may_create:
             listed = [{"name": "default", "id": ""}]  # the one that registering would create
         if not listed:
-            self._one(operations.create_queue(entity, PROJECT, "default"))
-            listed = (self._one(operations.project_queues(entity, PROJECT)) or {}).get("runQueues") or []
+            self._client.ask(operations.create_queue(entity, PROJECT, "default"))
+            listed = (self._client.ask(operations.project_queues(entity, PROJECT)) or {}).get("runQueues") or []
         ids = {str(one["name"]): str(one["id"]) for one in listed}
         missing = [name for name in self._identity.queues if name not in ids]
         if missing:
@@ -123,9 +122,3 @@ class Registration:
                 resolution="Create the queue first, or correct queues in launch-config.yaml or -q.",
             )
         return ids
-
-    def _one(self, operation: Operation) -> Any:
-        result = self._client.run([operation])[0]
-        if result.error is not None:
-            raise result.error
-        return result.value

@@ -199,6 +199,7 @@ class Agent:
             is_quiet = self._leave()
         finally:
             self._guard.leave(is_quiet=is_quiet)
+        self._say_goodbye()
         return self._exit_code
 
     def _stand_by(self) -> bool:
@@ -302,7 +303,7 @@ class Agent:
         self.stop(f"{holder} holds the Lease")
 
     def _leave(self) -> bool:
-        """Finish the steps under way, tell W&B, and go; whether nothing is under way any more.
+        """Finish the steps under way; whether nothing is under way any more.
 
         Workloads run on; the next start, or who takes over, adopts them.
         """
@@ -315,13 +316,16 @@ class Agent:
             self._watches.interrupt()
         self._pool.close()
         is_quiet = self._loops.join(deadline - time.monotonic())
-        is_quiet = self._pool.join(deadline - time.monotonic()) and is_quiet
-        if self._registration.is_done:
-            try:
-                self._wandb.run([operations.update_agent(self._registration.agent.id, "KILLED")])
-            except WandbError as error:
-                log.warning("W&B could not be told: %s", error)
-        return is_quiet
+        return self._pool.join(deadline - time.monotonic()) and is_quiet
+
+    def _say_goodbye(self) -> None:
+        """Tell W&B, last of all: who takes over need not wait for a W&B that is slow."""
+        if not self._registration.is_done:
+            return
+        try:
+            self._wandb.ask(operations.update_agent(self._registration.agent.id, "KILLED"))
+        except WandbError as error:
+            log.warning("W&B could not be told: %s", error)
 
 
 def run(settings: Settings) -> int:

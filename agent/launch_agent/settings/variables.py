@@ -64,8 +64,6 @@ NAMES = (
 """Every variable that is read; docs/configuration.md describes each, and a test holds the two together."""
 
 _HOST_AND_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[\w.-]+):(?P<port>\d{1,5})\Z", re.ASCII)
-_OBJECT_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z", re.ASCII)
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z", re.ASCII)
 _SECRET_ENTRY = re.compile(r"[-._a-zA-Z0-9]{1,253}\Z", re.ASCII)
 _FRONT = "https://forge.coreweave.com/api/wandb"
 
@@ -170,7 +168,9 @@ def parse_health_address(text: str) -> str | None:
 
 def parse_lease(text: str) -> str:
     """The name of a Kubernetes object."""
-    if len(text) <= 253 and _OBJECT_NAME.match(text):
+    from launch_agent.core import names
+
+    if names.is_object_name(text):
         return text
     what = f"found `{show_text(text)}`; allowed is a name of lower-case letters, digits, `-` and `.`"
     raise Unreadable(what, "write for example `launch-agent`, or unset it")
@@ -178,10 +178,11 @@ def parse_lease(text: str) -> str:
 
 def parse_key_secret(text: str) -> KeySecret:
     """``<Secret>/<key>``."""
+    from launch_agent.core import names
     from launch_agent.core.models import KeySecret
 
     name, _, key = text.partition("/")
-    if len(name) <= 253 and _OBJECT_NAME.match(name) and _SECRET_ENTRY.match(key):
+    if names.is_object_name(name) and _SECRET_ENTRY.match(key):
         return KeySecret(name, key)
     what = f"found `{show_text(text)}`; allowed is `<name of a Secret>/<key in it>`"
     raise Unreadable(what, "write for example `wandb-key/password`, or unset it")
@@ -189,9 +190,11 @@ def parse_key_secret(text: str) -> KeySecret:
 
 def parse_namespaces(text: str) -> tuple[str, ...]:
     """Names with commas, or ``*`` alone for every namespace."""
-    names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-    if names == ("*",) or (names and all(_LABEL.match(name) for name in names)):
-        return names
+    from launch_agent.core import names
+
+    listed = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if listed == ("*",) or (listed and all(map(names.is_namespace, listed))):
+        return listed
     what = f"found `{show_text(text)}`; allowed are names of namespaces with commas between, or `*`"
     raise Unreadable(what, "write for example `wandb,team-a`")
 

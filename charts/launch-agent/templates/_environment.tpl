@@ -1,7 +1,20 @@
-{{/* The container's environment as a list, in JSON ({"items": […]}). A name stands in it once: the last one given counts;
-     for the exception see _repeats.tpl. */}}
+{{/* The environment as a list, in JSON ({"items": […]}). A name stands in it once: the last one given counts. For the
+     exception, the container that a release of W&B's chart may have left with repetitions, see _repeats.tpl. */}}
 {{- define "launch-agent.environment" -}}
-{{- include "launch-agent.repeats" . -}}
+{{- $last := dict -}}
+{{- $order := list -}}
+{{- range (include "launch-agent.environment.all" . | fromJson).items -}}
+{{- if not (hasKey $last .name) -}}{{- $order = append $order .name -}}{{- end -}}
+{{- $_ := set $last .name . -}}
+{{- end -}}
+{{- $items := list -}}
+{{- range $order -}}{{- $items = append $items (get $last .) -}}{{- end -}}
+{{- dict "items" $items | toJson -}}
+{{- end -}}
+
+{{/* The chart's own and the given ones, repetitions and all. */}}
+{{- define "launch-agent.environment.all" -}}
+{{- dict "items" (concat (include "launch-agent.environment.own" . | fromYamlArray) (include "launch-agent.environment.given" . | fromYamlArray)) | toJson -}}
 {{- end -}}
 
 {{- define "launch-agent.environment.own" -}}
@@ -85,10 +98,6 @@
 
 {{/* Secrets of which every key becomes a variable. */}}
 {{- define "launch-agent.environmentFrom" -}}
-{{- if (include "launch-agent.repeats" . | fromJson).moved }}
-- secretRef:
-    name: {{ include "launch-agent.names.movedVariables" . }}
-{{- end }}
 {{- range (.Values.existingSecrets).environment }}
 - secretRef:
     name: {{ . | quote }}

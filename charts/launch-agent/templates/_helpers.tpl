@@ -76,13 +76,18 @@ app.kubernetes.io/component: agent
 {{- end -}}
 {{- end -}}
 
+{{/* "true" for an image that is called as W&B's own agent is. */}}
+{{- define "launch-agent.isWandbImage" -}}
+{{- regexMatch "(^|/)wandb/launch-agent(-dev)?([:@]|$)" ((.Values.agent).image | default "") | ternary "true" "" -}}
+{{- end -}}
+
 {{/* own or wandb: which agent the image holds. */}}
 {{- define "launch-agent.flavour" -}}
 {{- $given := (.Values.agent).flavour | default "auto" -}}
 {{- if ne $given "auto" -}}
 {{- $given -}}
 {{- else -}}
-{{- regexMatch "(^|/)wandb/launch-agent(-dev)?([:@]|$)" ((.Values.agent).image | default "") | ternary "wandb" "own" -}}
+{{- include "launch-agent.isWandbImage" . | empty | ternary "own" "wandb" -}}
 {{- end -}}
 {{- end -}}
 

@@ -27,16 +27,39 @@
 {{- end }}
 {{- end -}}
 
-{{/* Image, environment and mounts of a container that holds the agent. */}}
+{{/* A container that holds the agent, with an environment in which each name stands once. */}}
 {{- define "launch-agent.container" -}}
-image: {{ include "launch-agent.image" . | quote }}
-imagePullPolicy: {{ (.Values.agent).imagePullPolicy | default "Always" }}
+{{ include "launch-agent.container.rest" . }}
 env:
   {{- (include "launch-agent.environment" . | fromJson).items | toYaml | nindent 2 }}
 {{- with include "launch-agent.environmentFrom" . | trim }}
 envFrom:
   {{- . | nindent 2 }}
 {{- end }}
+{{- end -}}
+
+{{/* The Deployment's own container: variables that are kept repeated, or moved, for this upgrade (_repeats.tpl). */}}
+{{- define "launch-agent.container.agent" -}}
+{{- $repeats := include "launch-agent.repeats" . | fromJson -}}
+{{ include "launch-agent.container.rest" . }}
+env:
+  {{- $repeats.items | toYaml | nindent 2 }}
+{{- $from := include "launch-agent.environmentFrom" . | trim }}
+{{- if or $repeats.moved $from }}
+envFrom:
+  {{- if $repeats.moved }}
+  - secretRef:
+      name: {{ include "launch-agent.names.movedVariables" . }}
+  {{- end }}
+  {{- with $from }}
+  {{- . | nindent 2 }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "launch-agent.container.rest" -}}
+image: {{ include "launch-agent.image" . | quote }}
+imagePullPolicy: {{ (.Values.agent).imagePullPolicy | default "Always" }}
 {{- with (.Values.agent).resources }}
 resources:
   {{- toYaml . | nindent 2 }}

@@ -51,8 +51,7 @@ azureStorageAccessKey and existingSecrets.azureStorageAccessKey.name are both se
 {{- $agent := .Values.agent | default dict -}}
 {{- $flavour := include "launch-agent.flavour" . -}}
 {{- $image := include "launch-agent.image" . -}}
-{{- $isWandbs := regexMatch "(^|/)wandb/launch-agent(-dev)?([:@]|$)" $image -}}
-{{- if and (eq $flavour "own") $isWandbs }}
+{{- if and (eq $flavour "own") (include "launch-agent.isWandbImage" .) }}
 agent.image is W&B's own agent ({{ $image }}), but agent.flavour says own: it would not start. Remove agent.flavour, or set a launch-agent image.
 {{- end }}
 {{- if eq $flavour "wandb" }}
@@ -149,22 +148,26 @@ agent.labels.app would replace the label that the Deployment selects its pod by 
 {{- define "launch-agent.refusals.live" -}}
 {{- $home := include "launch-agent.namespace" . -}}
 {{- $existing := .Values.existingSecrets | default dict -}}
-{{- $made := dict -}}
+{{- $made := list -}}
 {{- if and (include "launch-agent.gitCredentials" .) (not $existing.gitCreds) -}}
-{{- $_ := set $made (include "launch-agent.names.gitCredentials" .) (list $home "existingSecrets.gitCreds") -}}
+{{- $made = append $made (list (include "launch-agent.names.gitCredentials" .) $home "existingSecrets.gitCreds") -}}
 {{- end -}}
 {{- if and (include "launch-agent.storageKey" .) (not ($existing.azureStorageAccessKey).name) -}}
-{{- $_ := set $made (include "launch-agent.names.storageKey" .) (list (include "launch-agent.namespace" .) "existingSecrets.azureStorageAccessKey.name") -}}
+{{- range (include "launch-agent.storageKeyNamespaces" . | fromJson).items -}}
+{{- $made = append $made (list (include "launch-agent.names.storageKey" $) . "existingSecrets.azureStorageAccessKey.name") -}}
+{{- end -}}
 {{- end -}}
 {{- if .Values.additionalSecretEnvVars -}}
-{{- $_ := set $made (include "launch-agent.names.secretEnvironment" .) (list $home "existingSecrets.environment") -}}
+{{- $made = append $made (list (include "launch-agent.names.secretEnvironment" .) $home "existingSecrets.environment") -}}
 {{- end -}}
-{{- range $name, $place := $made }}
-{{- $marks := ((lookup "v1" "Secret" (first $place) $name).metadata | default dict).annotations | default dict }}
+{{- range $made }}
+{{- $name := index . 0 }}
+{{- $namespace := index . 1 }}
+{{- $marks := ((lookup "v1" "Secret" $namespace $name).metadata | default dict).annotations | default dict }}
 {{- $owner := get $marks "meta.helm.sh/release-name" }}
 {{- $from := get $marks "meta.helm.sh/release-namespace" }}
 {{- if and $owner (or (ne $owner $.Release.Name) (ne $from $.Release.Namespace)) }}
-The Secret {{ $name }} in the namespace {{ first $place }} belongs to the release {{ $owner }} in {{ $from }}. Set secretNames.suffix (for example to {{ $.Release.Name }}), or use a Secret of your own: {{ last $place }}.
+The Secret {{ $name }} in the namespace {{ $namespace }} belongs to the release {{ $owner }} in {{ $from }}. Set secretNames.suffix (for example to {{ $.Release.Name }}), or use a Secret of your own: {{ index . 2 }}.
 {{- end }}
 {{- end }}
 {{- if .Release.IsUpgrade -}}

@@ -39,7 +39,7 @@
 {{- $seen := include "launch-agent.repeats.seen" . | fromJson -}}
 {{- $wanted := dict -}}
 {{- $order := list -}}
-{{- range concat (include "launch-agent.environment.own" . | fromYamlArray) (include "launch-agent.environment.given" . | fromYamlArray) -}}
+{{- range (include "launch-agent.environment.all" . | fromJson).items -}}
 {{- if not (hasKey $wanted .name) -}}{{- $order = append $order .name -}}{{- end -}}
 {{- $_ := set $wanted .name (append (get $wanted .name | default list) .) -}}
 {{- end -}}

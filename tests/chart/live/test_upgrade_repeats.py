@@ -57,6 +57,11 @@ def test_repeats_are_kept_through_upgrades_and_the_way_back_is_open(site: Site) 
     for name in ("DUP", "WANDB_BASE_URL", "WANDB_RELEASE_NAME"):
         assert copies(site, name) == 2
         assert name in notes
+    # Only that container was there before. Elsewhere, as in the pod of `helm test`, repeats might be refused.
+    (step,) = site.deployment()["spec"]["template"]["spec"]["initContainers"]
+    names = [one["name"] for one in step["env"]]
+    assert len(names) == len(set(names))
+    assert {one["name"]: one.get("value") for one in step["env"]}["DUP"] == "2"
     before = site.deployment()["metadata"]["generation"]
     upgrade(site, REPEATS)
     assert site.deployment()["metadata"]["generation"] == before

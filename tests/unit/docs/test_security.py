@@ -20,7 +20,8 @@ def test_the_table_of_rights_is_written_from_the_code() -> None:
 
 
 def test_a_table_that_is_out_of_date_is_told_and_written_anew(tmp_path: Path) -> None:
-    for name in ("ci/rbac-table", "docs/security.md", "agent/launch_agent/core/permissions.py"):
+    script_and_helpers = ("ci/rbac-table", "ci/localcluster/__init__.py", "ci/localcluster/generated.py")
+    for name in (*script_and_helpers, "docs/security.md", "agent/launch_agent/core/permissions.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     for name in ("", "core"):

@@ -129,6 +129,13 @@ class Client:
             f"{self._host} answers with HTTP {status}.", detail=detail, retry_after=read_wait(headers)
         )
 
+    def ask(self, operation: Operation) -> Any:
+        """The value of one operation; raises its WandbError."""
+        (result,) = self.run([operation])
+        if result.error is not None:
+            raise result.error
+        return result.value
+
     def run(self, operations: Sequence[Operation]) -> list[Result]:
         """The result of each operation, in order. All must be of one kind.
 
