@@ -12,7 +12,7 @@ import pytest
 
 from launch_agent.adapters.kubernetes import access
 from launch_agent.adapters.kubernetes.access import ClusterAccess, Token
-from launch_agent.adapters.kubernetes.client import Client
+from launch_agent.adapters.kubernetes.client import Client, add_query
 from launch_agent.adapters.kubernetes.watch import Watch
 from launch_agent.errors import (
     KubernetesConflict,
@@ -20,6 +20,7 @@ from launch_agent.errors import (
     KubernetesGone,
     KubernetesInvalid,
     KubernetesMissing,
+    KubernetesUnavailable,
 )
 from tests.support.waiting import wait_until
 
@@ -180,9 +181,12 @@ def test_a_version_that_the_server_does_not_have_any_more_is_gone(client: Client
 
 
 def _is_served(client: Client, api_version: str) -> bool:
+    """Whether the kind can be listed and watched: for a moment after the first, a watch is answered with 429."""
     try:
-        client.list(api_version, "Policy", "")
-    except KubernetesMissing:
+        _, version = client.list(api_version, "Policy", "")
+        path = add_query(client.path(api_version, "Policy"), {"watch": "true", "resourceVersion": version})
+        client.stream(path, read_timeout=10).close()
+    except (KubernetesMissing, KubernetesUnavailable):
         return False
     return True
 

@@ -134,9 +134,8 @@ def test_an_account_without_any_right_is_told_each_of_them(ready: Place) -> None
 
 
 def test_a_quota_that_refuses_the_job_is_quoted(ready: Place) -> None:
-    body = {"metadata": {"name": "none"}, "spec": {"hard": {"count/jobs.batch": "0"}}}
-    ready.cluster.create("ResourceQuota", ready.name, body)
-    report = wait_until(lambda: check(ready), 20, "the quota to count", until=lambda seen: seen.code != 0)
+    ready.cluster.enforce_quota(ready.name, {"count/jobs.batch": "0"})
+    report = check(ready)
     assert report.code == 7
     (detail,) = report.of("fail").values()
     assert "exceeded quota: none" in detail

@@ -327,7 +327,7 @@ def test_a_lease_that_was_deleted_under_its_holder_takes_no_record_of_a_running_
     agent.program.kill()
     agent.restart()
     agent.wait_until_ready()
-    assert "adopted 1 items" in agent.log
+    wait_until(lambda: "adopted 1 items" in agent.log, 20, "the record to be found")
     place.play(job)
     place.wait_for_item(item, "FINISHED")
     place.wait_until_no_record()

@@ -39,8 +39,7 @@ def test_what_ended_while_wandb_was_away_is_reported_when_it_is_back(cluster: Cl
 
 
 def test_a_job_whose_pods_are_refused_says_so_on_its_item(place: Place, cluster: Cluster) -> None:
-    quota = {"metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
-    cluster.create("ResourceQuota", place.name, quota)
+    cluster.enforce_quota(place.name, {"pods": "0"})
     place.start()
     item_id = place.push()
     place.wait_for_job()

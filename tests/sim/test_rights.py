@@ -63,6 +63,8 @@ def run_to_each_end(place: Place, agent: Agent) -> None:
     place.backend.stop_run(place.backend.start_run(PROJECT, run_id_of(jobs[stopped])))
     place.wait_until_job(jobs[stopped]["metadata"]["name"], "the stopped Job to be deleted", lambda seen: seen is None)
     place.wait_for_item(keyed, "CLAIMED")
+    # A Job that is gone when the agent starts has to be judged by its run, which takes a minute.
+    wait_until(place.records, 60, "the records of the two that ended to go", until=lambda found: len(found) == 1)
     agent.program.kill()
     assert agent.program.wait(10) == -signal.SIGKILL
     agent.restart()
@@ -74,7 +76,7 @@ def run_to_each_end(place: Place, agent: Agent) -> None:
 
 def refuse_pods(place: Place) -> None:
     """An item whose Job can make no pods: its events say why."""
-    place.cluster.create("ResourceQuota", place.name, {"metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}})
+    place.cluster.enforce_quota(place.name, {"pods": "0"})
     item_id = place.push()
     warnings = wait_until(lambda: place.item(item_id)["warnings"], 40, "a warning on the item")
     assert "exceeded quota" in warnings[0]["message"]

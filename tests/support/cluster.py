@@ -11,6 +11,8 @@ from typing import Any
 import httpx
 import yaml
 
+from tests.support.waiting import wait_until
+
 Json = dict[str, Any]
 
 PATHS = {
@@ -79,6 +81,16 @@ class Cluster:
             headers={"Content-Type": "application/merge-patch+json"},
         )
         assert answer.is_success, answer.text
+
+    def enforce_quota(self, namespace: str, hard: dict[str, str]) -> None:
+        """Make a quota called ``none``, and wait until it holds: before it is counted, the API server lets all pass."""
+        self.create("ResourceQuota", namespace, {"metadata": {"name": "none"}, "spec": {"hard": hard}})
+
+        def is_counted() -> bool:
+            quota = self.get("ResourceQuota", namespace, "none") or {}
+            return (quota.get("status") or {}).get("hard") == hard
+
+        wait_until(is_counted, 30, "the quota to be counted")
 
     def delete(self, kind: str, namespace: str, name: str) -> None:
         """Delete one object; what it owns goes after it."""
