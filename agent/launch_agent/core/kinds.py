@@ -1,0 +1,63 @@
+"""Which kind of object a manifest is: the owner's own descriptions, the table, or what the manifest's shape tells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from launch_agent.core import places
+from launch_agent.core.kind_facts import GENERIC, Entry, Kind, PodTemplate, States
+from launch_agent.core.kind_table import BUILT_IN
+
+__all__ = ["GENERIC", "Entry", "Kind", "Kinds", "PodTemplate", "States", "group_of"]
+
+CORE_REFUSAL = "It starts no pods that could be followed. Launch a Job, a Pod or a custom resource."
+
+
+class Kinds:
+    """All kinds of an agent. Never changes after it was made."""
+
+    def __init__(self, own: Iterable[Kind] = ()) -> None:
+        """``own`` are the launch config's descriptions; they go before the agent's table."""
+        known = {(kind.group, kind.kind): kind for kind in BUILT_IN}
+        known.update(((kind.group, kind.kind), kind) for kind in own)
+        self._known: Mapping[tuple[str, str], Kind] = known
+
+    def find(self, api_version: str, kind: str, body: Mapping[str, Any] | None = None) -> Kind:
+        """The kind's facts, whatever its version. One that nobody described is made up from ``body``: never an error.
+
+        Kinds of Kubernetes' own core group other than those of the table carry a ``refusal``.
+        """
+        group = group_of(api_version)
+        found = self._known.get((group, kind))
+        if found is not None:
+            return found
+        if not group:
+            return Kind(group=group, kind=kind, refusal=CORE_REFUSAL)
+        templates = tuple(PodTemplate(_pattern(path)) for path in _pod_templates(body, ()))
+        return Kind(group=group, kind=kind, templates=tuple(dict.fromkeys(templates)), is_known=False)
+
+
+def group_of(api_version: str) -> str:
+    """``kubeflow.org/v1`` → ``kubeflow.org``; ``v1`` → the empty text (Kubernetes' core group)."""
+    group, slash, _ = api_version.partition("/")
+    return group if slash else ""
+
+
+def _pod_templates(value: Any, path: places.Path) -> Iterator[places.Path]:
+    """The paths of objects whose ``spec`` has a list of containers, in document order; not what lies inside of them."""
+    if isinstance(value, Mapping):
+        spec = value.get("spec")
+        if isinstance(spec, Mapping) and isinstance(spec.get("containers"), (list, tuple)):
+            yield path
+            return
+        for key, entry in value.items():
+            yield from _pod_templates(entry, (*path, key))
+    elif isinstance(value, (list, tuple)):
+        for index, entry in enumerate(value):
+            yield from _pod_templates(entry, (*path, index))
+
+
+def _pattern(path: places.Path) -> str:
+    """The exact path as a pattern: what the manifest has, it has at this place."""
+    return places.text(path)
