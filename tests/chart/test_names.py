@@ -120,6 +120,8 @@ OWN = {
     "POD_NAME": {"valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}}},
     "LAUNCH_AGENT_LEASE": {"value": "launch-agent-rel"},
     "LAUNCH_AGENT_TARGET_NAMESPACES": {"value": "wandb,default"},
+    "LAUNCH_AGENT_SERVICE_ACCOUNT": {"value": "wandb-launch-serviceaccount-rel"},
+    "LAUNCH_AGENT_OWN_SECRETS": {"value": "launch-agent-moved-variables-rel,wandb-api-key-rel"},
 }
 
 

@@ -57,6 +57,47 @@ def test_every_pod_passes_the_restricted_profile(render: Render, scenario: Path)
     assert [restricted_faults(pod) for pod in pods] == [[]] * len(pods)
 
 
+def secrets_in(value: Any) -> set[str]:
+    """Names of Secrets that a pod reads, wherever they stand; not those that its image is pulled with."""
+    if isinstance(value, list):
+        return {name for one in value for name in secrets_in(one)}
+    if not isinstance(value, dict):
+        return set()
+    own = {value["secretName"]} if "secretName" in value else set()
+    own |= {value[key]["name"] for key in ("secretKeyRef", "secretRef", "secret") if "name" in (value.get(key) or {})}
+    return own | {name for key, one in value.items() if key != "imagePullSecrets" for name in secrets_in(one)}
+
+
+@pytest.mark.parametrize("scenario", sorted(CI.glob("*-values.yaml")), ids=lambda path: path.name)
+def test_the_agent_is_told_every_secret_and_the_account_that_no_job_may_use(render: Render, scenario: Path) -> None:
+    objects = render(scenario)
+    pod = pod_of(objects)
+    told = {variable["name"]: variable.get("value", "") for variable in pod["containers"][0]["env"]}
+    if "LAUNCH_AGENT_LEASE" not in told:
+        assert not {"LAUNCH_AGENT_OWN_SECRETS", "LAUNCH_AGENT_SERVICE_ACCOUNT"} & told.keys()
+        return
+    made = {item["metadata"]["name"] for item in objects if item["kind"] == "Secret"}
+    names = told["LAUNCH_AGENT_OWN_SECRETS"].split(",")
+    by_name = {told.get("WANDB_LAUNCH_KANIKO_AUTH_SECRET", ""), told.get("LAUNCH_AGENT_STORAGE_KEY_SECRET", "")}
+    others = {name.partition("/")[0] for name in by_name if name} | {"launch-agent-moved-variables-rel"}
+    assert set(names) == made | secrets_in(pod) | others
+    assert names == sorted(set(names))
+    assert told["LAUNCH_AGENT_SERVICE_ACCOUNT"] == pod["serviceAccountName"]
+
+
+def test_secrets_in_variables_and_volumes_of_the_users_own_are_told_too(render: Render) -> None:
+    reference = {"secretKeyRef": {"name": "vault", "key": "token"}}
+    volumes = [
+        {"name": "a", "secret": {"secretName": "mounted"}},
+        {"name": "b", "projected": {"sources": [{"secret": {"name": "projected"}}, {"configMap": {"name": "none"}}]}},
+    ]
+    agent = {"extraVolumes": volumes, "imagePullSecrets": ["pull"]}
+    pod = pod_of(render({"agent": agent, "additionalEnvVars": [{"name": "TOKEN", "valueFrom": reference}]}))
+    (names,) = [one["value"] for one in pod["containers"][0]["env"] if one["name"] == "LAUNCH_AGENT_OWN_SECRETS"]
+    wanted = {"launch-agent-moved-variables-rel", "wandb-api-key-rel", "vault", "mounted", "projected"}
+    assert set(names.split(",")) == wanted
+
+
 def test_the_check_of_the_profile_bites() -> None:
     pod = {"volumes": [{"name": "h", "hostPath": {}}], "containers": [{"name": "c"}], "hostNetwork": True}
     assert restricted_faults(pod) == [

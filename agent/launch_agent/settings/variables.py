@@ -50,6 +50,8 @@ NAMES = (
     "LAUNCH_AGENT_LEASE",
     "LAUNCH_AGENT_API_KEY_SECRET",
     "LAUNCH_AGENT_TARGET_NAMESPACES",
+    "LAUNCH_AGENT_SERVICE_ACCOUNT",
+    "LAUNCH_AGENT_OWN_SECRETS",
     "POD_NAMESPACE",
     "POD_NAME",
     "KUBERNETES_SERVICE_HOST",
@@ -197,6 +199,22 @@ def parse_namespaces(text: str) -> tuple[str, ...]:
         return listed
     what = f"found `{show_text(text)}`; allowed are names of namespaces with commas between, or `*`"
     raise Unreadable(what, "write for example `wandb,team-a`")
+
+
+def parse_object_name(text: str) -> str:
+    """The name of a Kubernetes object."""
+    return parse_object_names(text)[0]
+
+
+def parse_object_names(text: str) -> tuple[str, ...]:
+    """Names of Kubernetes objects with commas between."""
+    from launch_agent.core import names
+
+    listed = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if listed and all(map(names.is_object_name, listed)):
+        return listed
+    what = f"found `{show_text(text)}`; allowed are names of Kubernetes objects with commas between"
+    raise Unreadable(what, "write for example `wandb-key,git-creds`, or unset it")
 
 
 def parse_proxies(text: str) -> dict[str, str]:

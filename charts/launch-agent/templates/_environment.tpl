@@ -65,6 +65,10 @@
   value: {{ include "launch-agent.names.workload" . | quote }}
 - name: LAUNCH_AGENT_TARGET_NAMESPACES
   value: {{ (.Values.rbac).clusterWide | empty | ternary (join "," (include "launch-agent.targetNamespaces" . | fromJson).items) "*" | quote }}
+- name: LAUNCH_AGENT_SERVICE_ACCOUNT
+  value: {{ include "launch-agent.names.serviceAccount" . | quote }}
+- name: LAUNCH_AGENT_OWN_SECRETS
+  value: {{ join "," (include "launch-agent.ownSecrets" . | fromJson).items | quote }}
 {{- if ((.Values.existingSecrets).apiKey).name }}
 - name: LAUNCH_AGENT_API_KEY_SECRET
   value: {{ printf "%s/%s" (include "launch-agent.names.apiKey" .) (include "launch-agent.names.apiKeyKey" .) | quote }}
@@ -94,6 +98,32 @@
       name: {{ include "launch-agent.names.secretEnvironment" $ }}
       key: {{ .name | quote }}
 {{- end }}
+{{- end -}}
+
+{{/* The names of all Secrets with the agent's own keys, those that the chart makes and those that it is given: no job may
+     read them. Not the pull Secrets of its image, which jobs may share. As a JSON list: {"items": […]}. */}}
+{{- define "launch-agent.ownSecrets" -}}
+{{- $names := list (include "launch-agent.names.apiKey" .) (include "launch-agent.names.movedVariables" .) -}}
+{{- if or (.Values.existingSecrets).gitCreds (include "launch-agent.gitCredentials" .) -}}
+{{- $names = append $names (include "launch-agent.names.gitCredentials" .) -}}
+{{- end -}}
+{{- if or ((.Values.existingSecrets).azureStorageAccessKey).name (include "launch-agent.storageKey" .) -}}
+{{- $names = append $names (include "launch-agent.names.storageKey" .) -}}
+{{- end -}}
+{{- with .Values.additionalSecretEnvVars -}}
+{{- $names = append $names (include "launch-agent.names.secretEnvironment" $) -}}
+{{- end -}}
+{{- range (.Values.existingSecrets).environment -}}{{- $names = append $names (toString .) -}}{{- end -}}
+{{- range .Values.sshAuthSecrets -}}{{- $names = append $names (toString .name) -}}{{- end -}}
+{{- with .Values.kanikoDockerConfigSecret -}}{{- $names = append $names (toString .) -}}{{- end -}}
+{{- range .Values.additionalEnvVars -}}
+{{- with ((.valueFrom).secretKeyRef).name -}}{{- $names = append $names (toString .) -}}{{- end -}}
+{{- end -}}
+{{- range (.Values.agent).extraVolumes -}}
+{{- with (.secret).secretName -}}{{- $names = append $names (toString .) -}}{{- end -}}
+{{- range (.projected).sources -}}{{- with (.secret).name -}}{{- $names = append $names (toString .) -}}{{- end -}}{{- end -}}
+{{- end -}}
+{{- dict "items" ($names | uniq | sortAlpha) | toJson -}}
 {{- end -}}
 
 {{/* Secrets of which every key becomes a variable. */}}
