@@ -36,6 +36,10 @@ class States:
     conditions: StateTexts = field(default_factory=dict)
 
 
+LEADING_ANNOTATION = "launch-agent/leading"
+"""On the leading pod template (value ``true``): its pods are the ones whose log and end tell most."""
+
+
 class Entry(StrEnum):
     """Who gets a launch's command and arguments (``overrides.entry_point`` and ``overrides.args``)."""
 
@@ -88,11 +92,13 @@ class Kind:
     """One kind of object, any version of its group. Paths and patterns are those of `core/places.py`.
 
     ``templates`` are in order of leadership: the first match of the first pattern that is found is the leading pod.
-    ``containers`` are container-like objects in no pod template; ``pod_metadata`` further metadata that reach pods;
+    Where a kind has no template, the first match in ``containers`` takes that place: container-like objects (``image``,
+    ``command``, ``args``, ``env``) in no pod template. ``pod_metadata`` are further metadata that reach pods;
     ``pod_spec`` is where the pull secrets and volumes of all pods stand if not in templates. ``refusal`` says why it is
     not launched. ``entrypoint`` is the path of the shell text of `Entry.TEXT`. ``ttl`` and ``suspend`` are paths, empty
     where the kind has none. ``name_limit`` is in characters, for names that the agent makes. ``pod_selector`` is a
-    label selector with ``{name}`` where pods can not carry our own labels.
+    label selector with ``{name}`` where pods can not carry our own labels. ``lead`` are labels (``key=value``) that the
+    kind's operator gives its leading pod; ``log_container`` is what it calls the job's container in its pods.
     """
 
     group: str
@@ -111,6 +117,8 @@ class Kind:
     name_limit: int = 57
     pod_selector: str = ""
     is_known: bool = True
+    lead: tuple[str, ...] = ()
+    log_container: str = ""
 
     @property
     def is_job(self) -> bool:
