@@ -55,10 +55,10 @@ def _plan_job(item: QueueItem, spec: RunSpec, run_id: str, context: LaunchContex
     body = filled
     for transform in JOB_TRANSFORMS:
         body = transform(body, facts)
-    objects: tuple[Manifest, ...] = (body,)
+    secrets: tuple[Manifest, ...] = ()
     if own_key is not None and key_secret is not None:
-        objects = (_make_secret(key_secret, own_key, body["metadata"]["namespace"], facts), body)
-    return Plan(objects, warnings)
+        secrets = (_make_secret(key_secret, own_key, body["metadata"]["namespace"], facts),)
+    return Plan(body, secrets, warnings=warnings)
 
 
 def _choose_key(
@@ -143,4 +143,4 @@ def _plan_process(item: QueueItem, spec: RunSpec, run_id: str, context: LaunchCo
         for key in spec.resource_args
         if key not in PROCESS_ARGUMENTS
     ]
-    return Plan((body,), tuple(unused))
+    return Plan(body, warnings=tuple(unused))

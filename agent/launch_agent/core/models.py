@@ -73,13 +73,17 @@ class QueueItem:
 
 @dataclass(frozen=True, slots=True)
 class ObjectRef:
-    """Where the launched workload is. For processes: kind ``Process``, namespace empty, uid = pid@start."""
+    """Where the launched workload is. For processes: kind ``Process``, namespace empty, uid = pid@start.
+
+    ``cluster`` is the key of another cluster than the agent's own; empty for that one.
+    """
 
     api_version: str
     kind: str
     namespace: str
     name: str
     uid: str = ""
+    cluster: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,9 @@ class Record:
 
     ``run_spec`` never holds ``_wandb_api_key``. Times are seconds since the epoch. ``release_after`` is the time to
     live in seconds that the finished object gets once its outcome is reported; until then it is held back.
+    ``created_at`` is when the workload was created, 0 before. ``max_runtime`` is after how many seconds from then on
+    the agent deletes it (None: never, or the object has a deadline of its own); for an endless kind that is its
+    ordinary end, for all others a failure.
     """
 
     item_id: str
@@ -134,6 +141,9 @@ class Record:
     object: ObjectRef | None = None
     claimed_at: float = 0.0
     release_after: int | None = None
+    created_at: float = 0.0
+    max_runtime: float | None = None
+    is_endless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,18 +174,35 @@ class LaunchContext:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The objects to create for one item, in order; the last one is the workload.
+    """The objects to create for one item.
 
-    Secrets in it are the only values that must be masked when shown. ``warnings`` are for the item.
+    ``workload`` is followed and created last; ``secrets`` are made before the item is claimed, ``services`` after the
+    ack, and waited for at most ``service_wait`` seconds (None: not at all). ``cluster`` is the key of another cluster
+    than the agent's own. ``max_runtime`` counts in seconds from the workload's creation; ``is_endless`` says that its
+    kind never ends by itself. ``pull_registry`` is the host whose credential the pull Secret holds.
+    Secrets are the only values that must be masked when shown. ``warnings`` are for the item.
     """
 
-    objects: tuple[Manifest, ...] = field(repr=False)
+    workload: Manifest = field(repr=False)
+    secrets: tuple[Manifest, ...] = field(default=(), repr=False)
+    services: tuple[Manifest, ...] = ()
     warnings: tuple[str, ...] = ()
+    cluster: str = ""
+    service_wait: float | None = 300.0
+    max_runtime: float | None = None
+    is_endless: bool = False
+    pull_registry: str = ""
 
     @property
-    def workload(self) -> Manifest:
-        """The object that is followed."""
-        return self.objects[-1]
+    def objects(self) -> tuple[Manifest, ...]:
+        """All objects, in the order in which they are created."""
+        return (*self.secrets, *self.services, self.workload)
+
+    @property
+    def own_deadline(self) -> float | None:
+        """``max_runtime``, where the agent has to see to it: the object has no deadline that Kubernetes keeps."""
+        has_deadline = bool((self.workload.get("spec") or {}).get("activeDeadlineSeconds"))
+        return None if has_deadline else self.max_runtime
 
     @property
     def release_after(self) -> int | None:

@@ -159,6 +159,8 @@ class Intake:
                 run_spec=run_spec,
                 claimed_at=now,
                 release_after=plan.release_after,
+                max_runtime=plan.own_deadline,
+                is_endless=plan.is_endless,
             ),
             plan=plan,
         )

@@ -182,7 +182,7 @@ class Agent:
             )
         item = QueueItem(record.item_id, record.queue, record.run_spec)
         plan = self._plan(item, specs.parse(record.run_spec), record.run_id)
-        return replace(plan, objects=plan.objects[-1:]) if has_marker else plan
+        return replace(plan, secrets=()) if has_marker else plan
 
     # ── running ──
 

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from launch_agent.adapters.kubernetes.client import Client
 from launch_agent.core import diagnosis, names, observation, status
 from launch_agent.core.events import Event, Observed, Vanished
+from launch_agent.core.kinds import Kinds
 from launch_agent.core.models import JobState, Manifest, ObjectRef, Observation, Plan, Resource
 from launch_agent.errors import (
     KubernetesConflict,
@@ -23,6 +24,7 @@ from launch_agent.targets.base import Notice, Post
 ITEM_LABEL = "launch-agent/item"
 ITEM_ANNOTATION = "launch-agent/item-id"
 WATCHED = (("batch/v1", "Job"), ("v1", "Pod"))
+JOB = Kinds().find("batch/v1", "Job")
 REASON_IN_A_POD = frozenset({JobState.FAILED, JobState.PREEMPTED})
 TAIL_LINES = 50
 TAIL_BYTES = 16_384
@@ -89,7 +91,7 @@ class KubernetesTarget:
 
     def prepare(self, plan: Plan) -> None:
         """Create the Secrets of ``plan``; one that is there is left as it is, for it is the item's own."""
-        for body in plan.objects[:-1]:
+        for body in plan.secrets:
             try:
                 self._client.create(body)
             except KubernetesConflict:
@@ -97,7 +99,7 @@ class KubernetesTarget:
 
     def discard(self, plan: Plan) -> None:
         """Delete the Secrets of ``plan``."""
-        for body in plan.objects[:-1]:
+        for body in plan.secrets:
             ref = _ref(body)
             self._client.delete(ref.api_version, ref.kind, ref.namespace, ref.name)
 
@@ -109,7 +111,7 @@ class KubernetesTarget:
         except KubernetesConflict:
             made = self._find_own(_ref(plan.workload), item_id)
         ref = _ref({**plan.workload, "metadata": made["metadata"]})
-        for body in plan.objects[:-1]:
+        for body in plan.secrets:
             self._hand_over(body, ref)
         return ref
 
@@ -138,7 +140,7 @@ class KubernetesTarget:
             return Observation(JobState.MISSING)
         label = (job["metadata"].get("labels") or {}).get(ITEM_LABEL, "")
         pods, _ = self._client.list("v1", "Pod", ref.namespace, label_selector=f"{ITEM_LABEL}={label}")
-        seen = observation.observe(job, pods, image_pull_grace=self._grace)
+        seen = observation.observe(JOB, job, pods, image_pull_grace=self._grace)
         if seen.state is JobState.UNKNOWN and not pods and seen.diagnosis is None:
             return replace(seen, diagnosis=diagnosis.from_events(self._events_of(ref)))
         return seen
@@ -226,7 +228,7 @@ class KubernetesTarget:
         if job is None:
             return ()
         pods = tuple(self._picture.pods.get(key, {}).values())
-        seen = observation.observe(job, pods, image_pull_grace=self._grace)
+        seen = observation.observe(JOB, job, pods, image_pull_grace=self._grace)
         if self._last.get(item_id) == seen:
             return ()
         if seen.state in REASON_IN_A_POD and not any(status.phase_of(pod) == "Failed" for pod in pods):

@@ -57,7 +57,7 @@ def poll(queues: Queues, slots: int, times: int = 1) -> Polled:
         client=queues,
         registration=Known(),
         inbox=inbox,
-        planners={Resource.KUBERNETES: lambda *_: Plan(({"metadata": {}},))},
+        planners={Resource.KUBERNETES: lambda *_: Plan({"metadata": {}})},
         secure_mode=False,
         clock=lambda: 1000.0,
     )

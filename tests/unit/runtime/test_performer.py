@@ -90,11 +90,11 @@ def perform(
         batcher=wandb or Answers(),
         ledger=book or Book(),
         targets={Resource.KUBERNETES: place or Place()},
-        replan=lambda _record: Plan(()),
+        replan=lambda _record: Plan({}),
         check_lease=check_lease,
         secrets=(KEY,),
     )
-    performer.perform(Tracked(RECORD), action, Plan(()), attempt)
+    performer.perform(Tracked(RECORD), action, Plan({}), attempt)
     found = []
     while not inbox.empty():
         message = inbox.get()

@@ -99,13 +99,13 @@ def test_a_poll_is_not_repeated_while_one_is_under_way_and_waits_for_the_interva
 
 def test_items_are_asked_for_again_at_once_after_a_poll_that_brought_some() -> None:
     it = bench(max_jobs=-1)
-    it.say(Found(()), Polled((Claim(record("1"), Plan(())),)))
+    it.say(Found(()), Polled((Claim(record("1"), Plan({})),)))
     assert it.hands.polls[-1] == (100, True)
 
 
 def test_claimed_items_count_against_max_jobs() -> None:
     it = bench(max_jobs=2)
-    it.say(Found(()), Polled((Claim(record("1"), Plan(())), Claim(record("2"), Plan(())))))
+    it.say(Found(()), Polled((Claim(record("1"), Plan({})), Claim(record("2"), Plan({})))))
     assert it.hands.polls[-1] == (0, True)
 
 
@@ -133,15 +133,15 @@ def test_a_slot_is_free_again_when_the_workload_is_over_though_its_report_is_not
 
 def test_no_more_is_taken_than_can_be_acked_within_a_lease() -> None:
     it = bench(max_jobs=-1)
-    it.say(Found(()), Polled(tuple(Claim(record(str(n)), Plan(())) for n in range(UNACKED_LIMIT - 20))))
+    it.say(Found(()), Polled(tuple(Claim(record(str(n)), Plan({})) for n in range(UNACKED_LIMIT - 20))))
     assert it.tracker.free_slots() == 20
 
 
 def test_an_item_popped_again_while_it_is_being_launched_starts_nothing() -> None:
     it = bench()
-    it.say(Found(()), Polled((Claim(record("1"), Plan(())),)))
+    it.say(Found(()), Polled((Claim(record("1"), Plan({})),)))
     before = list(it.hands.done)
-    it.say(Polled((Claim(record("1"), Plan(())),)))
+    it.say(Polled((Claim(record("1"), Plan({})),)))
     assert it.hands.done == before
 
 
@@ -218,7 +218,7 @@ def test_it_is_settled_when_nothing_is_between_its_pop_and_its_workload() -> Non
     assert it.hands.polls == [(2, False)]
     it.say(Stopping())
     assert not it.tracker.is_settled.is_set()
-    it.say(Claim(record("1"), Plan(())))
+    it.say(Claim(record("1"), Plan({})))
     assert not it.tracker.is_settled.is_set()
     it.say(Happened("1", events.RecordWritten()), Happened("1", events.Acked(True)))
     assert not it.tracker.is_settled.is_set()
@@ -230,7 +230,7 @@ def test_it_is_settled_when_nothing_is_between_its_pop_and_its_workload() -> Non
 def test_records_of_items_in_work_are_written_again_when_their_owner_was_replaced() -> None:
     it = bench(max_jobs=-1)
     running = replace(record("running", Step.CREATED), object=REF)
-    it.say(Found((running, record("acked", Step.ACKED))), Polled((Claim(record("claimed"), Plan(())),)))
+    it.say(Found((running, record("acked", Step.ACKED))), Polled((Claim(record("claimed"), Plan({})),)))
     it.hands.done.clear()
     it.say(OwnerReplaced())
     assert it.hands.done == [(name, actions.KeepRecord(), 0) for name in ("running", "acked")]

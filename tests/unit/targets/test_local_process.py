@@ -23,7 +23,7 @@ def plan_of(*command: str, env: dict[str, str] | None = None) -> Plan:
         "metadata": {"name": "launch-one"},
         "spec": {"command": list(command), "env": env or {}, "workingDir": None},
     }
-    return Plan((body,))
+    return Plan(body)
 
 
 def target_in(home: Path, notices: list[Notice] | None = None) -> LocalProcessTarget:
