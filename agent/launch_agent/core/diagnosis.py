@@ -1,54 +1,29 @@
-"""Why a workload waits or failed, from what Kubernetes says of its pods and its Job."""
+"""Why a workload waits or failed, from what Kubernetes says of its pods; of objects and events: the modules beside."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from launch_agent.core import signals, status
+from launch_agent.core.categories import DETAIL_LIMIT, Category, clip
+from launch_agent.core.event_diagnosis import from_events
 from launch_agent.core.models import Diagnosis, Manifest
+from launch_agent.core.object_diagnosis import from_job, from_object, without_pods
 
-DETAIL_LIMIT = 1000
-"""Characters of Kubernetes' own words that are passed on."""
-
-
-class Category(StrEnum):
-    """The stable identifiers of diagnoses: a public contract, seen in metrics and documentation."""
-
-    IMAGE_PULL = "ImagePull"
-    IMAGE_NAME = "ImageName"
-    CONFIG_MISSING = "ConfigMissing"
-    CONTAINER_START = "ContainerStart"
-    CRASH_LOOP = "CrashLoop"
-    UNSCHEDULABLE = "Unschedulable"
-    SUSPENDED = "Suspended"
-    OUT_OF_MEMORY = "OutOfMemory"
-    EXIT_CODE = "ExitCode"
-    EVICTED = "Evicted"
-    DISRUPTED = "Disrupted"
-    DEADLINE_EXCEEDED = "DeadlineExceeded"
-    BACKOFF_LIMIT = "BackoffLimitExceeded"
-    FAILURE_POLICY = "PodFailurePolicy"
-    ADMISSION = "Admission"
-    PODS_REFUSED = "PodsRefused"
-    UNKNOWN = "Unknown"
-
-
-def from_events(events: Sequence[Manifest]) -> Diagnosis | None:
-    """Why a Job has no pods: the API server refused them (quota, Pod Security, a webhook); only events tell so."""
-    refused = [event for event in events if event.get("reason") == "FailedCreate" and event.get("message")]
-    if not refused:
-        return None
-    latest = max(refused, key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
-    return Diagnosis(
-        Category.PODS_REFUSED,
-        "The Job's pods are refused by the API server; it waits.",
-        detail=str(latest["message"]),
-        resolution="Raise the namespace's quota, or meet its policy in the queue's configuration.",
-    )
+__all__ = [
+    "DETAIL_LIMIT",
+    "Category",
+    "Finding",
+    "examine",
+    "from_events",
+    "from_job",
+    "from_object",
+    "from_pod",
+    "without_pods",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +84,7 @@ def _examine_removal(pod: Manifest) -> Finding | None:
             Diagnosis(
                 Category.EVICTED,
                 f"The pod {name} was evicted from its node.",
-                _clip(state.get("message")),
+                clip(state.get("message")),
                 "Raise the requests for what ran out (memory, ephemeral-storage), so that a node with enough is taken.",
             ),
             container,
@@ -117,14 +92,14 @@ def _examine_removal(pod: Manifest) -> Finding | None:
     if (condition := status.disruption_of(pod)) is not None:
         what, cure = _DISRUPTIONS[condition["reason"]]
         return Finding(
-            Diagnosis(Category.DISRUPTED, f"The pod {name} {what}.", _clip(condition.get("message")), cure), container
+            Diagnosis(Category.DISRUPTED, f"The pod {name} {what}.", clip(condition.get("message")), cure), container
         )
     if state.get("reason") == "DeadlineExceeded":
         return Finding(
             Diagnosis(
                 Category.DEADLINE_EXCEEDED,
                 f"The pod {name} ran longer than its activeDeadlineSeconds.",
-                _clip(state.get("message")),
+                clip(state.get("message")),
                 "Raise activeDeadlineSeconds in the queue's config, or make the job shorter.",
             ),
             container,
@@ -161,7 +136,7 @@ def _examine_scheduling(pod: Manifest) -> Finding | None:
                 Diagnosis(
                     Category.SUSPENDED,
                     f"The pod {name} waits behind a scheduling gate.",
-                    _clip(entry.get("message")),
+                    clip(entry.get("message")),
                     "Whoever set the gate (a quota system, for example) has to open it.",
                 )
             )
@@ -169,7 +144,7 @@ def _examine_scheduling(pod: Manifest) -> Finding | None:
             Diagnosis(
                 Category.UNSCHEDULABLE,
                 f"No node can take the pod {name}.",
-                _clip(entry.get("message")),
+                clip(entry.get("message")),
                 "It waits until one can. Check its requests, node selector and tolerations, or add nodes.",
             )
         )
@@ -186,7 +161,7 @@ def _examine_phase(pod: Manifest) -> Finding | None:
         Diagnosis(
             Category.ADMISSION if state.get("reason") else Category.UNKNOWN,
             f"The pod {pod['metadata'].get('name', '')} failed before its containers ran ({reason}).",
-            _clip(state.get("message")),
+            clip(state.get("message")),
             "Launch it again; if it happens again, look at the node and at the pod's requests.",
         )
     )
@@ -234,7 +209,7 @@ def _examine_waiting(container: _Container, waiting: Mapping[str, Any], grace: f
     diagnosis = Diagnosis(
         rule.category,
         f"The {container.label} {rule.what}.",
-        _clip(message),
+        clip(message),
         rule.cure,
         fails_after=0.0 if rule.is_final else grace,
     )
@@ -307,7 +282,7 @@ def _examine_crashes(container: _Container) -> Finding | None:
     diagnosis = Diagnosis(
         Category.CRASH_LOOP,
         f"The {container.label} ends again and again{how}.",
-        _clip(last.get("message")),
+        clip(last.get("message")),
         "Its last log lines say why. It is started again until the Job's backoffLimit is reached.",
     )
     return Finding(diagnosis, container.name)
@@ -316,7 +291,7 @@ def _examine_crashes(container: _Container) -> Finding | None:
 def _examine_end(container: _Container, terminated: Mapping[str, Any]) -> Finding | None:
     code = terminated.get("exitCode", 0)
     reason = terminated.get("reason")
-    detail = _clip(terminated.get("message"))
+    detail = clip(terminated.get("message"))
     if reason == "OOMKilled":
         diagnosis = Diagnosis(
             Category.OUT_OF_MEMORY,
@@ -337,59 +312,3 @@ def _examine_end(container: _Container, terminated: Mapping[str, Any]) -> Findin
     else:
         return None
     return Finding(diagnosis, container.name)
-
-
-# ── the Job ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def from_job(job: Manifest) -> Diagnosis | None:
-    """Why the Job failed or waits, by its conditions; None if it does neither."""
-    conditions = status.true_conditions(job)
-    name = job["metadata"].get("name", "")
-    failed = next((conditions[kind] for kind in status.FAILED if kind in conditions), None)
-    if failed is None:
-        if any(kind in conditions for kind in status.SUCCEEDED) or not status.is_suspended(job):
-            return None
-        return Diagnosis(
-            Category.SUSPENDED,
-            f"The Job {name} is suspended.",
-            _clip((conditions.get("Suspended") or {}).get("message")),
-            "It waits until its queueing system (or whoever suspended it) lets it start.",
-        )
-    category, what, cure = _REASONS.get(
-        failed.get("reason") or "", (Category.UNKNOWN, "failed", "Look at the Job's events and pods.")
-    )
-    return Diagnosis(category, f"The Job {name} {what}.", _clip(failed.get("message")), cure)
-
-
-_REASONS: Mapping[str, tuple[Category, str, str]] = {
-    "DeadlineExceeded": (
-        Category.DEADLINE_EXCEEDED,
-        "ran longer than its activeDeadlineSeconds",
-        "Raise activeDeadlineSeconds in the queue's config, or make the job shorter.",
-    ),
-    "BackoffLimitExceeded": (
-        Category.BACKOFF_LIMIT,
-        "failed as often as its backoffLimit allows",
-        "Its pods' last log lines say why.",
-    ),
-    "PodFailurePolicy": (
-        Category.FAILURE_POLICY,
-        "was ended by a rule of its podFailurePolicy",
-        "Its pods' last log lines say why; the rule is in the queue's config.",
-    ),
-    "MaxFailedIndexesExceeded": (
-        Category.BACKOFF_LIMIT,
-        "has more failed indexes than its maxFailedIndexes allows",
-        "Its pods' last log lines say why.",
-    ),
-    "FailedIndexes": (Category.BACKOFF_LIMIT, "has failed indexes", "Its pods' last log lines say why."),
-}
-
-
-def _clip(message: Any) -> str:
-    """Kubernetes' own words as one line, bounded, with a full stop."""
-    text = " ".join(str(message).split()) if message else ""
-    if len(text) > DETAIL_LIMIT:
-        text = text[: DETAIL_LIMIT - 1] + "…"
-    return text if not text or text[-1] in ".…!?" else text + "."

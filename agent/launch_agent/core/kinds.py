@@ -6,10 +6,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from launch_agent.core import places
-from launch_agent.core.kind_facts import GENERIC, LEADING_ANNOTATION, Entry, Kind, PodTemplate, States
+from launch_agent.core.kind_facts import GENERIC, LEADING_ANNOTATION, MAIN_ANNOTATION, Entry, Kind, PodTemplate, States
 from launch_agent.core.kind_table import BUILT_IN
 
-__all__ = ["GENERIC", "LEADING_ANNOTATION", "Entry", "Kind", "Kinds", "PodTemplate", "States", "group_of"]
+__all__ = [
+    "GENERIC",
+    "LEADING_ANNOTATION",
+    "MAIN_ANNOTATION",
+    "Entry",
+    "Kind",
+    "Kinds",
+    "PodTemplate",
+    "States",
+    "group_of",
+]
 
 CORE_REFUSAL = "It starts no pods that could be followed. Launch a Job, a Pod or a custom resource."
 

@@ -50,6 +50,15 @@ def parse(pattern: str) -> tuple[_Step, ...]:
     return tuple(steps)
 
 
+def path_of(pattern: str) -> Path:
+    """The path that a pattern without ``[]`` and ``*`` means. Raises ValueError for one that means several places."""
+    steps = parse(pattern)
+    path = tuple(step for step in steps if not isinstance(step, _Each))
+    if len(path) != len(steps):
+        raise ValueError("it means several places, and one is wanted")
+    return path
+
+
 def find(body: Any, pattern: str) -> list[tuple[Path, Any]]:
     """What the pattern means in the object, in document order; missing, null and misshapen parts give nothing."""
     return list(_walk(body, parse(pattern), ()))

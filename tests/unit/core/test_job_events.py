@@ -21,7 +21,7 @@ def test_the_latest_refusal_is_told_with_a_cure() -> None:
     )
     assert found is not None
     assert found.category == "PodsRefused"
-    assert found.detail == "exceeded quota: new"
+    assert found.detail == "exceeded quota: new."
     assert "quota" in found.resolution
     assert found.fails_after is None
 

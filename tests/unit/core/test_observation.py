@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from launch_agent.core.diagnosis import Category
+from launch_agent.core.kinds import Kinds
 from launch_agent.core.models import JobState, Observation
 from launch_agent.core.observation import observe
+
+JOB = Kinds().find("batch/v1", "Job")
 
 
 def job(*conditions: tuple[str, str], **spec: Any) -> dict[str, Any]:
@@ -28,7 +31,7 @@ def pod(name: str, phase: str, state: dict[str, Any] | None = None, **status: An
 
 
 def see(body: Any, *pods: Any) -> Observation:
-    return observe(body, pods, image_pull_grace=60.0)
+    return observe(JOB, body, pods, image_pull_grace=60.0)
 
 
 def exit_with(code: int) -> dict[str, Any]:

@@ -105,3 +105,9 @@ def test_changing_calls_with_each_part_and_its_path() -> None:
 
 def test_the_object_itself_can_be_changed() -> None:
     assert places.change({"a": 1}, "", lambda body, _: {**body, "b": 2}) == {"a": 1, "b": 2}
+
+
+def test_a_pattern_of_one_place_is_a_path() -> None:
+    assert places.path_of("spec.runPolicy.suspend") == ("spec", "runPolicy", "suspend")
+    with pytest.raises(ValueError, match="several"):
+        places.path_of("spec.tasks[].x")

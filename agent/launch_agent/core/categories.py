@@ -1,0 +1,42 @@
+"""What a diagnosis may be about, and how Kubernetes' own words are passed on in it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+DETAIL_LIMIT = 1000
+"""Characters of Kubernetes' own words that are passed on."""
+
+
+class Category(StrEnum):
+    """The stable identifiers of diagnoses: a public contract, seen in metrics and documentation."""
+
+    IMAGE_PULL = "ImagePull"
+    IMAGE_NAME = "ImageName"
+    CONFIG_MISSING = "ConfigMissing"
+    CONTAINER_START = "ContainerStart"
+    CRASH_LOOP = "CrashLoop"
+    UNSCHEDULABLE = "Unschedulable"
+    SUSPENDED = "Suspended"
+    OUT_OF_MEMORY = "OutOfMemory"
+    EXIT_CODE = "ExitCode"
+    EVICTED = "Evicted"
+    DISRUPTED = "Disrupted"
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
+    BACKOFF_LIMIT = "BackoffLimitExceeded"
+    FAILURE_POLICY = "PodFailurePolicy"
+    ADMISSION = "Admission"
+    PODS_REFUSED = "PodsRefused"
+    NO_PODS = "NoPods"
+    WORKLOAD_FAILED = "WorkloadFailed"
+    STATE_UNKNOWN = "StateUnknown"
+    UNKNOWN = "Unknown"
+
+
+def clip(message: Any) -> str:
+    """Kubernetes' own words as one line, bounded, with a full stop."""
+    text = " ".join(str(message).split()) if message else ""
+    if len(text) > DETAIL_LIMIT:
+        text = text[: DETAIL_LIMIT - 1] + "…"
+    return text if not text or text[-1] in ".…!?" else text + "."
