@@ -90,6 +90,10 @@ GENERIC = States(
 """For kinds that nobody described: a phase, else the conditions (protocol 7.3.5)."""
 
 
+NAME_LIMIT = 57
+"""Characters of a name that the agent makes, where a kind says nothing else: pods add ``-`` and five letters."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One kind of object, any version of its group. Paths and patterns are those of `core/places.py`.
@@ -117,7 +121,7 @@ class Kind:
     entrypoint: str = ""
     ttl: str = ""
     suspend: str = ""
-    name_limit: int = 57
+    name_limit: int = NAME_LIMIT
     pod_selector: str = ""
     is_known: bool = True
     lead: tuple[str, ...] = ()

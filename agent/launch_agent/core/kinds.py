@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from launch_agent.core import places
@@ -40,12 +41,12 @@ class Kinds:
         """
         group = group_of(api_version)
         found = self._known.get((group, kind))
-        if found is not None:
+        if found is not None and (found.templates or found.containers or found.refusal):
             return found
         if not group:
             return Kind(group=group, kind=kind, refusal=CORE_REFUSAL)
-        templates = tuple(PodTemplate(_pattern(path)) for path in _pod_templates(body, ()))
-        return Kind(group=group, kind=kind, templates=tuple(dict.fromkeys(templates)), is_known=False)
+        templates = tuple(PodTemplate(places.text(path)) for path in _pod_templates(body, ()))
+        return replace(found or Kind(group=group, kind=kind, is_known=False), templates=templates)
 
 
 def group_of(api_version: str) -> str:
@@ -66,8 +67,3 @@ def _pod_templates(value: Any, path: places.Path) -> Iterator[places.Path]:
     elif isinstance(value, (list, tuple)):
         for index, entry in enumerate(value):
             yield from _pod_templates(entry, (*path, index))
-
-
-def _pattern(path: places.Path) -> str:
-    """The exact path as a pattern: what the manifest has, it has at this place."""
-    return places.text(path)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from launch_agent import __version__
-from launch_agent.settings import variables
+from launch_agent.settings import custom_resources, variables
 from launch_agent.settings.credentials import Secret, find_key
 from launch_agent.settings.description import describe
 from launch_agent.settings.model import Flags, Kaniko, Settings
@@ -139,6 +139,7 @@ def _from_file(sources: _Sources) -> dict[str, Any]:
         "environment": values.get("environment", {}),
         "registry": values.get("registry", {}),
         "builder": values.get("builder", {}),
+        "custom_resources": custom_resources.read(values),
     }
 
 

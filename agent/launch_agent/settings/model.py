@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from launch_agent.settings.credentials import Secret
 
 if TYPE_CHECKING:  # `version` needs no core
+    from launch_agent.core.kind_facts import Kind
     from launch_agent.core.models import KeySecret
 
 LogFormat = Literal["text", "json"]
@@ -100,4 +101,5 @@ class Settings:
     # about all of it
     config_path: Path | None
     agent_config: Mapping[str, Any]
+    custom_resources: tuple[Kind, ...] = ()
     warnings: tuple[str, ...] = ()

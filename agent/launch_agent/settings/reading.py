@@ -38,7 +38,7 @@ def _without(values: dict[str, Any], wrong: set[KeyPath]) -> dict[str, Any]:
     """The values without those that the schema refuses, so that rules need not look at types again."""
     result: dict[str, Any] = {}
     for key, value in values.items():
-        if (key,) in wrong or any(path[0] == key and isinstance(path[-1], int) for path in wrong):
+        if (key,) in wrong or any(path[0] == key and (len(path) > 2 or isinstance(path[-1], int)) for path in wrong):
             continue
         is_map = isinstance(value, dict)
         result[key] = {name: one for name, one in value.items() if (key, name) not in wrong} if is_map else value
