@@ -105,6 +105,7 @@ def _merge(sources: _Sources, need: Need, service_account: Path) -> Settings:
         pod_name=reader.text("POD_NAME"),
         lease=reader.read("LAUNCH_AGENT_LEASE", variables.parse_lease, None),
         key_secret=variables.read_key_secret(reader, connection["release"]),
+        protected=variables.read_protected(reader, namespace),
         target_namespaces=reader.read("LAUNCH_AGENT_TARGET_NAMESPACES", variables.parse_namespaces, ()),
         in_cluster=in_cluster,
         installation=_name_installation(connection["release"], namespace if in_cluster else None, seed),

@@ -15,6 +15,7 @@ from launch_agent.settings.problems import ENVIRONMENT, Problem, show_text
 
 if TYPE_CHECKING:  # `version` needs no core
     from launch_agent.core.models import KeySecret
+    from launch_agent.core.policy import Protected
 
 T = TypeVar("T")
 
@@ -276,6 +277,16 @@ def read_key_secret(reader: Reader, release: str) -> KeySecret | None:
 
     default = KeySecret(f"wandb-api-key-{release}") if release else None
     return reader.read("LAUNCH_AGENT_API_KEY_SECRET", parse_key_secret, default)
+
+
+def read_protected(reader: Reader, namespace: str | None) -> Protected:
+    """What no item may use: the agent's own account and Secrets, as the chart names them. ``namespace`` is its own."""
+    from launch_agent.core.policy import Protected
+
+    none: tuple[str, ...] = ()
+    secrets = reader.read("LAUNCH_AGENT_OWN_SECRETS", parse_object_names, none)
+    account = reader.read("LAUNCH_AGENT_SERVICE_ACCOUNT", parse_object_name, "")
+    return Protected(namespace=namespace, service_account=account, secrets=frozenset(secrets))
 
 
 def read_namespace(reader: Reader, service_account: Path) -> str | None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from launch_agent.core.models import KeySecret
+from launch_agent.core.policy import Protected
 from launch_agent.settings import ConfigProblems, Flags, Need, Secret, Settings, load
 
 KEY = "local-" + "0123456789" * 4
@@ -198,6 +199,17 @@ def test_jobs_take_the_key_from_the_secret_that_is_named_else_from_the_releases(
     assert found.key_secret == KeySecret("ours", "wandb.key")
 
 
+def test_the_agents_own_account_and_secrets_are_told(tmp_path: Path) -> None:
+    assert read(tmp_path).protected == Protected()
+    environ = {
+        "POD_NAMESPACE": "wandb",
+        "LAUNCH_AGENT_SERVICE_ACCOUNT": "agent",
+        "LAUNCH_AGENT_OWN_SECRETS": "git-creds, wandb-api-key-blue,git-creds",
+    }
+    secrets = frozenset({"git-creds", "wandb-api-key-blue"})
+    assert read(tmp_path, environ=environ).protected == Protected("wandb", "agent", secrets)
+
+
 @pytest.mark.parametrize(("value", "wanted"), [("", ()), ("a", ("a",)), (" a, b ,a,", ("a", "b")), ("*", ("*",))])
 def test_target_namespaces_are_names_with_commas(tmp_path: Path, value: str, wanted: tuple[str, ...]) -> None:
     assert read(tmp_path, environ={"LAUNCH_AGENT_TARGET_NAMESPACES": value}).target_namespaces == wanted
@@ -207,6 +219,8 @@ def test_target_namespaces_are_names_with_commas(tmp_path: Path, value: str, wan
     ("name", "value"),
     [
         ("LAUNCH_AGENT_API_KEY_SECRET", "ours"),
+        ("LAUNCH_AGENT_OWN_SECRETS", "git-creds;storage"),
+        ("LAUNCH_AGENT_SERVICE_ACCOUNT", "The Agent"),
         ("LAUNCH_AGENT_API_KEY_SECRET", "Ours/key"),
         ("LAUNCH_AGENT_API_KEY_SECRET", "ours/a/b"),
         ("LAUNCH_AGENT_TARGET_NAMESPACES", "a b"),
