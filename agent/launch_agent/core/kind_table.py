@@ -66,7 +66,6 @@ _KUBERNETES: tuple[Kind, ...] = (
         group="jobset.x-k8s.io",
         kind="JobSet",
         templates=(PodTemplate("spec.replicatedJobs[].template.spec.template"),),
-        pod_metadata=("spec.replicatedJobs[].template.metadata",),
         states=States(conditions={"completed": _FINISHED, "failed": _FAILED, "suspended": _WAITING}),
         ttl="spec.ttlSecondsAfterFinished",
         suspend="spec.suspend",

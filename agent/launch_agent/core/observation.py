@@ -56,7 +56,7 @@ def _choose(
     if state is not JobState.RUNNING:
         return troubled or _first(live or ordered)
     running = [pod for pod in live if status.phase_of(pod) == "Running"]
-    pod, _ = _first(running or ordered)
+    pod, _ = _first(running or live or ordered)
     return pod, _never_final(troubled[1]) if troubled is not None else None
 
 
