@@ -39,7 +39,14 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Ask the target once, live → Observed."""
+    """Ask the target once, live → Observed. ``is_late``: there should have been a pod by now."""
+
+    is_late: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Explain:
+    """Ask only why the workload has no pods → Explained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,7 @@ class Warn:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Delete the object and its pods. → Released only when the item is ending."""
+    """Delete the object and its pods → Released, which means something only when the item is ending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +100,7 @@ Action = (
     | AskOwner
     | Create
     | Look
+    | Explain
     | ReadTail
     | AskRun
     | Fail

@@ -31,6 +31,7 @@ class Category(StrEnum):
     NO_PODS = "NoPods"
     WORKLOAD_FAILED = "WorkloadFailed"
     STATE_UNKNOWN = "StateUnknown"
+    WATCH_REFUSED = "WatchRefused"
     UNKNOWN = "Unknown"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from launch_agent.core.models import ObjectRef, Observation, Stage
+from launch_agent.core.models import Diagnosis, ObjectRef, Observation, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,9 @@ class Recovered:
 
 @dataclass(frozen=True, slots=True)
 class RecordWritten:
-    """The record is on disk or in the cluster."""
+    """The record is on disk or in the cluster; ``warnings`` are the target's, about what is to be created."""
+
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,20 @@ class Observed:
 
 
 @dataclass(frozen=True, slots=True)
+class Explained:
+    """Why the workload has no pods, as far as the cluster told; None where it told nothing."""
+
+    diagnosis: Diagnosis | None
+
+
+@dataclass(frozen=True, slots=True)
+class Troubled:
+    """A watch that this item depends on is refused: it must be looked at instead, and its people must know."""
+
+    diagnosis: Diagnosis
+
+
+@dataclass(frozen=True, slots=True)
 class Vanished:
     """The object is not in a complete list. To be looked at again before it is believed."""
 
@@ -89,7 +105,9 @@ class Reported:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """The object is deleted, or its time to live is set."""
+    """The object is deleted, or its time to live is set; ``trouble`` says why it is not."""
+
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +129,8 @@ Event = (
     | Created
     | Refused
     | Observed
+    | Explained
+    | Troubled
     | Vanished
     | TailRead
     | RunSeen

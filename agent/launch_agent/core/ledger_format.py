@@ -12,7 +12,9 @@ from typing import Any
 from launch_agent.core.models import ObjectRef, Record, Resource, Step
 from launch_agent.errors import LedgerError
 
-VERSION = 1
+VERSION = 2
+"""1 had no cluster, no max_runtime and no time of creation; it is read as well."""
+
 SPEC_LIMIT = 700_000
 """Bytes of a compressed run spec: a ConfigMap holds 1 MiB in all, and base64 makes a third more of it."""
 
@@ -46,6 +48,9 @@ def encode(record: Record) -> tuple[str, str]:
         "step": record.step.value,
         "claimedAt": record.claimed_at,
         "releaseAfter": record.release_after,
+        "createdAt": record.created_at,
+        "maxRuntime": record.max_runtime,
+        "endless": record.is_endless,
     }
     if (ref := record.object) is not None:
         head["object"] = {
@@ -54,6 +59,7 @@ def encode(record: Record) -> tuple[str, str]:
             "namespace": ref.namespace,
             "name": ref.name,
             "uid": ref.uid,
+            "cluster": ref.cluster,
         }
     return json.dumps(head, separators=(",", ":")), base64.b64encode(packed).decode()
 
@@ -81,6 +87,9 @@ def decode(head: str, packed: str) -> Record:
             object=_ref(values.get("object")),
             claimed_at=values["claimedAt"],
             release_after=values.get("releaseAfter"),
+            created_at=values.get("createdAt", 0.0),
+            max_runtime=values.get("maxRuntime"),
+            is_endless=values.get("endless", False),
         )
     except (ValueError, KeyError, TypeError, zlib.error, binascii.Error) as error:
         raise LedgerError(f"A record can not be read: {type(error).__name__}: {error}") from error
@@ -89,4 +98,11 @@ def decode(head: str, packed: str) -> Record:
 def _ref(values: Mapping[str, str] | None) -> ObjectRef | None:
     if values is None:
         return None
-    return ObjectRef(values["apiVersion"], values["kind"], values["namespace"], values["name"], values["uid"])
+    return ObjectRef(
+        values["apiVersion"],
+        values["kind"],
+        values["namespace"],
+        values["name"],
+        values["uid"],
+        values.get("cluster", ""),
+    )

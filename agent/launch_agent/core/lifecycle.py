@@ -10,10 +10,10 @@ twice is once. ``None`` for the tracked item means that nothing is left to do fo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from launch_agent.core import reports
+from launch_agent.core import patience, reports
 from launch_agent.core.actions import (
     Ack,
     Action,
@@ -34,6 +34,7 @@ from launch_agent.core.events import (
     Acked,
     Created,
     Event,
+    Explained,
     Observed,
     OwnerSeen,
     Popped,
@@ -46,10 +47,14 @@ from launch_agent.core.events import (
     RunSeen,
     StopSeen,
     TailRead,
+    Troubled,
     Vanished,
     Woken,
 )
-from launch_agent.core.models import Diagnosis, JobState, Observation, Record, Stage, Step
+from launch_agent.core.models import Diagnosis, JobState, Record, Stage, Step
+from launch_agent.core.patience import Ending, Limits, Tracked
+
+__all__ = ["Ending", "Limits", "Result", "Tracked", "step"]
 
 RUN_CHECKS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 """Seconds between the questions whether the run exists (protocol 2.5 and 2.10): 7 checks, 63 s."""
@@ -57,56 +62,11 @@ RUN_CHECKS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 FAILED_RUN_CHECKS = 2
 """After a workload that failed, a run that was never created is not waited for longer than 3 s."""
 
-FIRST_LOOK = 15.0
-LATER_LOOKS = 300.0
-"""Seconds until a workload that nothing is known of is looked at live: why it has no pods stands in events only."""
+TAKEN_AWAY = frozenset({JobState.MISSING, JobState.FAILED, JobState.STOPPED})
+"""How a workload ends that somebody deleted."""
 
 OPEN_RUN_STATES = frozenset({"pending", "running", "preempting"})
 """Run states that may still change by themselves."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How patient to be, in seconds; ``start_timeout`` None waits for ever."""
-
-    stopped_run_timeout: float = 60.0
-    start_timeout: float | None = 1800.0
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """The workload is over, or was given up; what is left is to report it."""
-
-    state: JobState
-    diagnosis: Diagnosis | None = None
-    has_run: bool = True
-    tail: str = ""
-    checks: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Tracked:
-    """One item in memory: its record, and what can be seen again after a restart.
-
-    ``wake_at`` is when the item wants a `Woken` event; ``waiting`` is the category of trouble and since when.
-    """
-
-    record: Record
-    recovered: bool = False
-    observation: Observation | None = None
-    waiting: tuple[str, float] | None = None
-    starting_since: float | None = None
-    look_at: float | None = None
-    stop_seen_at: float | None = None
-    is_deleted: bool = False
-    warned: frozenset[str] = frozenset()
-    ending: Ending | None = None
-    wake_at: float | None = None
-
-    @property
-    def holds_slot(self) -> bool:
-        """Whether the item counts against ``max_jobs``: until its workload is over."""
-        return self.ending is None
 
 
 Result = tuple[Tracked | None, tuple[Action, ...]]
@@ -129,8 +89,10 @@ def _on_recovered(tracked: Tracked, _event: Recovered, _now: float, _limits: Lim
     return tracked, (Look(),) if tracked.record.step is Step.CREATED else (Ack(),)
 
 
-def _on_record_written(tracked: Tracked, _event: RecordWritten, _now: float, _limits: Limits) -> Result:
-    return tracked, (Ack(),) if tracked.record.step is Step.CLAIMED else ()
+def _on_record_written(tracked: Tracked, event: RecordWritten, _now: float, _limits: Limits) -> Result:
+    if tracked.record.step is not Step.CLAIMED:
+        return tracked, ()
+    return tracked, (Ack(), *(Warn(text, Stage.KUBERNETES) for text in event.warnings))
 
 
 def _on_acked(tracked: Tracked, event: Acked, _now: float, _limits: Limits) -> Result:
@@ -152,9 +114,14 @@ def _own(tracked: Tracked) -> Result:
 
 
 def _on_created(tracked: Tracked, event: Created, now: float, limits: Limits) -> Result:
-    record = replace(tracked.record, step=Step.CREATED, object=event.ref)
+    record = replace(_begin(tracked.record, now), object=event.ref)
     tracked, actions = _weigh(replace(tracked, record=record), now, limits)
     return tracked, (UpdateRecord(), *actions)
+
+
+def _begin(record: Record, now: float) -> Record:
+    """The workload exists; ``max_runtime`` counts from here."""
+    return replace(record, step=Step.CREATED, created_at=record.created_at or now)
 
 
 def _on_refused(tracked: Tracked, event: Refused, _now: float, _limits: Limits) -> Result:
@@ -170,6 +137,21 @@ def _on_observed(tracked: Tracked, event: Observed, now: float, limits: Limits) 
     if tracked.ending is not None or tracked.record.step is not Step.CREATED:
         return tracked, ()
     return _weigh(tracked, now, limits)
+
+
+def _on_explained(tracked: Tracked, event: Explained, now: float, limits: Limits) -> Result:
+    seen = tracked.observation
+    if tracked.ending is not None or seen is None or not patience.is_blank(tracked, seen):
+        return tracked, ()  # pods came in the meantime
+    return _weigh(replace(tracked, observation=replace(seen, diagnosis=event.diagnosis)), now, limits)
+
+
+def _on_troubled(tracked: Tracked, event: Troubled, now: float, limits: Limits) -> Result:
+    if tracked.ending is not None or tracked.record.step is not Step.CREATED:
+        return tracked, ()
+    tracked, warnings = _warn(replace(tracked, is_blind=True), event.diagnosis)
+    tracked, actions = _weigh(tracked, now, limits)
+    return tracked, (*warnings, *actions)
 
 
 def _on_vanished(tracked: Tracked, _event: Vanished, _now: float, _limits: Limits) -> Result:
@@ -194,55 +176,33 @@ def _on_woken(tracked: Tracked, _event: Woken, now: float, limits: Limits) -> Re
 def _weigh(tracked: Tracked, now: float, limits: Limits) -> tuple[Tracked, tuple[Action, ...]]:
     """Judge the last observation: over, waiting in vain, to be stopped, or all well."""
     seen = tracked.observation
-    if seen is None:
-        return tracked, ()
-    if seen.state.is_over:
-        return _end(tracked, seen.state, seen.diagnosis, has_run=True)
-    tracked, deadlines = _note_times(tracked, seen, now, limits)
+    if seen is not None and seen.state.is_over:
+        return _end(tracked, seen.state, seen.diagnosis, now)
+    tracked, deadlines = patience.note_times(tracked, seen, now, limits)
     for deadline, diagnosis in deadlines:
         if diagnosis is not None and now >= deadline:
-            return _end(tracked, JobState.FAILED, diagnosis, has_run=False)
-    tracked, warnings = _warn(tracked, seen.diagnosis)
+            return _give_up(tracked, diagnosis)
+    tracked, warnings = _warn(tracked, seen.diagnosis if seen is not None else None)
     tracked, deletions = _stop(tracked, now, limits)
-    tracked, looks = _look_again(tracked, seen, now)
+    tracked, overruns = _end_in_time(tracked, now)
+    tracked, looks, look_at = patience.look_again(tracked, seen, now)
     pending = [deadline for deadline, _ in deadlines if deadline > now]
-    if tracked.look_at is not None:
-        pending.append(tracked.look_at)
-    if tracked.stop_seen_at is not None and not tracked.is_deleted:
-        pending.append(tracked.stop_seen_at + limits.stopped_run_timeout)
-    return replace(tracked, wake_at=min(pending, default=None)), (*warnings, *deletions, *looks)
+    if look_at is not None:
+        pending.append(look_at)
+    if not tracked.is_deleted:
+        if tracked.stop_seen_at is not None:
+            pending.append(tracked.stop_seen_at + limits.stopped_run_timeout)
+        if (due := patience.due_at(tracked.record)) is not None:
+            pending.append(due)
+    return replace(tracked, wake_at=min(pending, default=None)), (*warnings, *deletions, *overruns, *looks)
 
 
-def _look_again(tracked: Tracked, seen: Observation, now: float) -> tuple[Tracked, tuple[Action, ...]]:
-    """A workload without pods is looked at: soon, then seldom."""
-    if seen.state is not JobState.UNKNOWN or seen.pod:
-        return replace(tracked, look_at=None), ()
-    if tracked.look_at is None:
-        return replace(tracked, look_at=now + FIRST_LOOK), ()
-    if now < tracked.look_at:
+def _end_in_time(tracked: Tracked, now: float) -> tuple[Tracked, tuple[Action, ...]]:
+    """Delete a workload whose ``max_runtime`` is over; its end is judged when it is gone."""
+    due = patience.due_at(tracked.record)
+    if due is None or now < due or tracked.is_deleted:
         return tracked, ()
-    return replace(tracked, look_at=now + LATER_LOOKS), (Look(),)
-
-
-def _note_times(
-    tracked: Tracked, seen: Observation, now: float, limits: Limits
-) -> tuple[Tracked, list[tuple[float, Diagnosis | None]]]:
-    """Since when the workload waits and starts, and until when it may."""
-    deadlines: list[tuple[float, Diagnosis | None]] = []
-    trouble = seen.diagnosis if seen.diagnosis is not None and seen.diagnosis.fails_after is not None else None
-    waiting = tracked.waiting
-    if trouble is None:
-        waiting = None
-    else:
-        if waiting is None or waiting[0] != trouble.category:
-            waiting = (trouble.category, now)
-        deadlines.append((waiting[1] + (trouble.fails_after or 0.0), trouble))
-    is_starting = seen.state is JobState.STARTING
-    starting_since = (now if tracked.starting_since is None else tracked.starting_since) if is_starting else None
-    if starting_since is not None and limits.start_timeout is not None:
-        late = reports.start_timeout(limits.start_timeout, seen.diagnosis)
-        deadlines.append((starting_since + limits.start_timeout, late))
-    return replace(tracked, waiting=waiting, starting_since=starting_since), deadlines
+    return replace(tracked, is_deleted=True, is_overdue=True), (Delete(),)
 
 
 def _warn(tracked: Tracked, diagnosis: Diagnosis | None) -> tuple[Tracked, tuple[Action, ...]]:
@@ -265,17 +225,40 @@ def _stop(tracked: Tracked, now: float, limits: Limits) -> tuple[Tracked, tuple[
 
 
 def _end(
-    tracked: Tracked, state: JobState, diagnosis: Diagnosis | None, *, has_run: bool
+    tracked: Tracked, state: JobState, diagnosis: Diagnosis | None, now: float
 ) -> tuple[Tracked, tuple[Action, ...]]:
-    """The workload is over (or given up): read its last lines if it failed, then ask what became of the run."""
-    if tracked.stop_seen_at is not None and state in {JobState.MISSING, JobState.FAILED}:
-        state, diagnosis = JobState.STOPPED, None
-    ending = Ending(state, diagnosis, has_run=has_run)
+    """The workload is over: read its last lines if it failed, then ask what became of the run."""
+    if state in TAKEN_AWAY and tracked.stop_seen_at is not None:
+        return _ask(tracked, Ending(JobState.STOPPED))
+    if _is_overrun(tracked, state, now):
+        return _end_overrun(tracked, tracked.record.max_runtime or 0.0)
+    ending = Ending(state, diagnosis)
     tracked = replace(tracked, ending=ending, wake_at=None)
     seen = tracked.observation
-    if state in {JobState.FAILED, JobState.PREEMPTED} and has_run and seen is not None and seen.pod:
+    if state in {JobState.FAILED, JobState.PREEMPTED} and seen is not None and seen.pod:
         return tracked, (ReadTail(seen),)
     return _ask(tracked, ending)
+
+
+def _give_up(tracked: Tracked, diagnosis: Diagnosis) -> tuple[Tracked, tuple[Action, ...]]:
+    """The workload waited in vain: it never ran."""
+    return _ask(tracked, Ending(JobState.FAILED, diagnosis, has_run=False))
+
+
+def _is_overrun(tracked: Tracked, state: JobState, now: float) -> bool:
+    """Whether we took it away at the end of its time; one that is gone may have been deleted before a restart."""
+    due = patience.due_at(tracked.record)
+    return (tracked.is_overdue and state in TAKEN_AWAY) or (
+        state is JobState.MISSING and due is not None and now >= due
+    )
+
+
+def _end_overrun(tracked: Tracked, limit: float) -> tuple[Tracked, tuple[Action, ...]]:
+    """For a kind that never ends this is its end, and no failure."""
+    if not tracked.record.is_endless:
+        return _give_up(tracked, reports.overrun(limit))
+    tracked, actions = _ask(tracked, Ending(JobState.STOPPED))
+    return tracked, (Warn(reports.endless_over(limit), Stage.AGENT), *actions)
 
 
 def _on_tail_read(tracked: Tracked, event: TailRead, _now: float, _limits: Limits) -> Result:
@@ -288,6 +271,7 @@ def _on_tail_read(tracked: Tracked, event: TailRead, _now: float, _limits: Limit
 
 def _ask(tracked: Tracked, ending: Ending) -> tuple[Tracked, tuple[Action, ...]]:
     """A workload that never ran has no run to ask for; one that was stopped needs no judgement."""
+    tracked = replace(tracked, ending=ending, wake_at=None)
     if ending.state is JobState.STOPPED:
         return tracked, _leave(ending)
     if not ending.has_run:
@@ -303,9 +287,9 @@ def _on_run_seen(tracked: Tracked, event: RunSeen, now: float, limits: Limits) -
     if event.state in {None, "pending"}:
         return tracked, (Create(),)
     # The run began, so the object was created before the crash; it is never created again (design section 3).
-    tracked = replace(tracked, record=replace(tracked.record, step=Step.CREATED))
+    tracked = replace(tracked, record=_begin(tracked.record, now))
     tracked, actions = _weigh(tracked, now, limits)
-    return tracked, actions or (Look(),)
+    return tracked, (*actions, Look())
 
 
 def _judge(tracked: Tracked, ending: Ending, run_state: str | None, now: float) -> Result:
@@ -348,8 +332,9 @@ def _on_reported(tracked: Tracked, _event: Reported, _now: float, _limits: Limit
     return tracked, _leave(tracked.ending)
 
 
-def _on_released(tracked: Tracked, _event: Released, _now: float, _limits: Limits) -> Result:
-    return tracked, (DeleteRecord(),) if tracked.ending is not None else ()
+def _on_released(tracked: Tracked, event: Released, _now: float, _limits: Limits) -> Result:
+    warnings = (Warn(event.trouble, Stage.KUBERNETES),) if event.trouble else ()
+    return tracked, (*warnings, DeleteRecord()) if tracked.ending is not None else warnings
 
 
 def _on_record_deleted(_tracked: Tracked, _event: RecordDeleted, _now: float, _limits: Limits) -> Result:
@@ -365,6 +350,8 @@ _HANDLERS: Mapping[type, Callable[[Tracked, Any, float, Limits], Result]] = {
     Created: _on_created,
     Refused: _on_refused,
     Observed: _on_observed,
+    Explained: _on_explained,
+    Troubled: _on_troubled,
     Vanished: _on_vanished,
     TailRead: _on_tail_read,
     RunSeen: _on_run_seen,

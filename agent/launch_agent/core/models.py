@@ -109,13 +109,17 @@ class Diagnosis:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What a target saw of one workload: its state and, if it waits or failed, why."""
+    """What a target saw of one workload: its state and, if it waits or failed, why.
+
+    ``is_polled`` says that no watch shows its pods: it has to be looked at from time to time.
+    """
 
     state: JobState
     diagnosis: Diagnosis | None = None
     uid: str = ""
     pod: str = ""
     container: str = ""
+    is_polled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

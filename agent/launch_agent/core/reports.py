@@ -21,6 +21,20 @@ def start_timeout(limit: float, diagnosis: Diagnosis | None) -> Diagnosis:
     )
 
 
+def overrun(limit: float) -> Diagnosis:
+    """The workload ran for longer than its ``max_runtime``, and was deleted."""
+    return Diagnosis(
+        category="DeadlineExceeded",
+        summary=f"The workload ran for longer than its max_runtime of {limit:g} s and was deleted.",
+        resolution="Raise max_runtime in the queue's config, or make the job shorter.",
+    )
+
+
+def endless_over(limit: float) -> str:
+    """A workload that never ends by itself has had its time."""
+    return f"The workload's max_runtime of {limit:g} s is over: it was deleted, as it never ends by itself."
+
+
 def failed(diagnosis: Diagnosis | None, tail: str) -> str:
     """The workload failed: why, and its last lines."""
     text = diagnosis.text if diagnosis else "The workload failed."

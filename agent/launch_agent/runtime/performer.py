@@ -15,11 +15,13 @@ from launch_agent.adapters.wandb import operations
 from launch_agent.adapters.wandb.operation import Operation
 from launch_agent.core import actions, events, messages
 from launch_agent.core.actions import Action
+from launch_agent.core.categories import Category
 from launch_agent.core.events import Event
 from launch_agent.core.lifecycle import Tracked
-from launch_agent.core.models import JobState, ObjectRef, Observation, Plan, Record, Resource, Stage
+from launch_agent.core.models import Diagnosis, JobState, ObjectRef, Observation, Plan, Record, Resource, Stage
 from launch_agent.errors import (
     ItemError,
+    KubernetesDenied,
     KubernetesError,
     KubernetesUnavailable,
     LaunchAgentError,
@@ -42,7 +44,7 @@ REPORT_ATTEMPTS = 6
 URGENT = (actions.WriteRecord, actions.Create)
 """What an item waits for; all else is about items that run or ran."""
 
-READING = (actions.Look, actions.ReadTail)
+READING = (actions.Look, actions.Explain, actions.ReadTail)
 """What changes nothing."""
 
 
@@ -150,13 +152,13 @@ class Performer:
             self._inbox.put(Happened(task.record.item_id, event))
 
     def _discard(self, task: Task) -> None:
-        """A refused item leaves no Secret behind."""
+        """A refused item leaves nothing behind."""
         if task.plan is None:
             return
         try:
             self._targets[task.record.resource].discard(task.plan)
         except LaunchAgentError as error:
-            log.warning("item %s: its Secret may stay behind: %s", task.record.item_id, error)
+            log.warning("item %s: its Secrets and services may stay behind: %s", task.record.item_id, error)
 
     def _perform(self, task: Task) -> Event | None:
         record = task.record
@@ -164,9 +166,9 @@ class Performer:
             self._check_lease()
         match task.action:
             case actions.WriteRecord():
-                self._targets[record.resource].prepare(self._plan(task))
+                warnings = self._targets[record.resource].prepare(self._plan(task))
                 self._ledger.create(record)
-                return events.RecordWritten()
+                return events.RecordWritten(warnings)
             case actions.UpdateRecord():
                 self._ledger.update(record)
                 return None
@@ -183,8 +185,10 @@ class Performer:
         match task.action:
             case actions.Create():
                 return events.Created(target.create(self._plan(task), record.item_id))
-            case actions.Look():
-                return events.Observed(target.look(self._ref(task)))
+            case actions.Look(is_late):
+                return events.Observed(target.look(self._ref(task), is_late=is_late))
+            case actions.Explain():
+                return events.Explained(target.explain(self._ref(task)))
             case actions.ReadTail(observation):
                 return events.TailRead(target.tail(self._ref(task), observation))
             case actions.Delete():
@@ -210,14 +214,21 @@ class Performer:
             case actions.WriteRecord() | actions.Create():
                 stage = error.stage if isinstance(error, ItemError) else Stage.AGENT
                 return events.Refused(text, Stage(stage))
+            case actions.Look() if isinstance(error, KubernetesDenied):
+                return events.Troubled(
+                    Diagnosis(Category.WATCH_REFUSED, "The agent may not look at the workload.", text)
+                )
             case actions.Look():
                 is_gone = isinstance(error, ItemError)
                 return events.Observed(Observation(JobState.MISSING)) if is_gone else None
+            case actions.Explain():
+                log.warning("item %s: why it has no pods can not be read: %s", task.record.item_id, text)
+                return events.Explained(None)
             case actions.ReadTail():
                 return events.TailRead("")
             case actions.Delete() | actions.Release() if isinstance(error, KubernetesError):
                 log.error("item %s: its object stays behind: %s", task.record.item_id, text)
-                return events.Released()
+                return events.Released(f"The workload's object stays as it is. {text}")
         return None
 
     def _defer(self, task: Task, error: Exception) -> None:

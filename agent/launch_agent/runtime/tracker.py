@@ -29,6 +29,9 @@ POP_LIMIT = 100
 UNACKED_LIMIT = 300
 """Items taken but not yet acked. More would let leases of 60 s lapse while they wait for their turn."""
 
+TELL_AFTER = 5
+"""After so many attempts at a launch its people are told why it waits."""
+
 PUBLISH_INTERVAL = 0.5
 """Seconds between two counts of all items for others to see."""
 
@@ -179,13 +182,14 @@ class Tracker:
             plan = self._plans.get(item_id)
             for action in actions:
                 self._hands.perform(changed, action, plan)
+        if isinstance(event, events.Created):
+            self._follow(changed)
 
     def _note_launch(self, tracked: Tracked, now: float) -> None:
         record = tracked.record
         self._plans.pop(record.item_id, None)
         self._metrics.launched.labels(record.resource).inc()
         self._metrics.launch_seconds.observe(max(0.0, now - record.claimed_at))
-        self._follow(tracked)
         log.info("item %s of queue %s runs as %s", record.item_id, record.queue, _where(record))
 
     def _note_end(self, tracked: Tracked) -> None:
@@ -197,8 +201,10 @@ class Tracker:
         log.info("item %s (run %s) %s%s", record.item_id, record.run_id, ending.state, reason)
 
     def _follow(self, tracked: Tracked) -> None:
-        if tracked.record.object is not None:
-            self._targets[tracked.record.resource].follow(tracked.record.item_id, tracked.record.object)
+        record = tracked.record
+        if record.object is not None:
+            for item_id, event in self._targets[record.resource].follow(record.item_id, record.object):
+                self._apply(item_id, event)
 
     def _forget(self, tracked: Tracked) -> None:
         item_id = tracked.record.item_id
@@ -226,7 +232,15 @@ class Tracker:
         if message.attempt in {1, 5} or message.attempt % 20 == 0:
             name = type(message.action).__name__
             log.warning("item %s: %s is repeated in %.1f s: %s", message.item_id, name, wait, message.reason)
+        if message.attempt == TELL_AFTER and isinstance(message.action, actions.WriteRecord | actions.Create):
+            self._tell(message.item_id, f"The launch has to wait and is tried again and again: {message.reason}")
         self._set_alarm(self._clock() + wait, message.item_id, message)
+
+    def _tell(self, item_id: str, text: str) -> None:
+        """Say something on the item."""
+        tracked = self._items.get(item_id)
+        if tracked is not None:
+            self._hands.perform(tracked, actions.Warn(text, Stage.AGENT), None)
 
     def _set_alarm(self, when: float, item_id: str, deferred: Deferred | None = None) -> None:
         heapq.heappush(self._alarms, Alarm(when, next(self._numbers), item_id, deferred))

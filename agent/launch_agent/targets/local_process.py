@@ -54,8 +54,10 @@ class LocalProcessTarget:
         """The process by its name; its folder is made of it."""
         return ObjectRef(API_VERSION, KIND, "", plan.workload["metadata"]["name"])
 
-    def prepare(self, plan: Plan) -> None:
+    def prepare(self, plan: Plan) -> tuple[str, ...]:
         """Nothing: a process has no Secrets."""
+        del plan
+        return ()
 
     def discard(self, plan: Plan) -> None:
         """Nothing was prepared."""
@@ -90,8 +92,9 @@ class LocalProcessTarget:
         threading.Thread(target=child.wait, name=f"reap-{child.pid}", daemon=True).start()
         return ref
 
-    def look(self, ref: ObjectRef) -> Observation:
+    def look(self, ref: ObjectRef, *, is_late: bool = False) -> Observation:
         """The exit code if there is one, else whether the process lives."""
+        del is_late  # a process starts at once
         folder = self._folder(ref)
         if not (folder / "started").exists():
             return Observation(JobState.MISSING)
@@ -138,9 +141,14 @@ class LocalProcessTarget:
 
     # ── the picture ──
 
-    def follow(self, item_id: str, ref: ObjectRef) -> None:
+    def explain(self, _ref: ObjectRef) -> None:
+        """A process has no pods that could be missing."""
+        return
+
+    def follow(self, item_id: str, ref: ObjectRef) -> tuple[tuple[str, Event], ...]:
         """Look at this process from now on."""
         self._followed = {**self._followed, item_id: ref.name}
+        return ()
 
     def forget(self, item_id: str) -> None:
         """Look no more."""

@@ -15,6 +15,7 @@ from launch_agent.core.actions import (
     Create,
     Delete,
     DeleteRecord,
+    Explain,
     Fail,
     Look,
     ReadTail,
@@ -27,6 +28,7 @@ from launch_agent.core.events import (
     Acked,
     Created,
     Event,
+    Explained,
     Observed,
     OwnerSeen,
     Popped,
@@ -39,6 +41,7 @@ from launch_agent.core.events import (
     RunSeen,
     StopSeen,
     TailRead,
+    Troubled,
     Vanished,
     Woken,
 )
@@ -50,6 +53,9 @@ LIMITS = Limits(stopped_run_timeout=60.0, start_timeout=1800.0)
 REF = ObjectRef("batch/v1", "Job", "ml", "launch-x", "uid-1")
 PULL = Diagnosis("ImagePull", "The image can not be pulled.", fails_after=60.0)
 UNSCHEDULABLE = Diagnosis("Unschedulable", "No node fits.")
+REFUSED = Diagnosis("PodsRefused", "The pods are refused.")
+SUSPENDED = Diagnosis("Suspended", "It waits.")
+FORBIDDEN = Diagnosis("WatchRefused", "The API server forbids: watch jobs.")
 EXIT_3 = Diagnosis("ExitCode", "The container ended with exit code 3.")
 
 
@@ -196,7 +202,7 @@ def test_a_killed_workload_whose_run_stays_open_fails_after_the_grace() -> None:
 
 
 def test_an_image_that_can_not_be_pulled_fails_the_item_when_the_grace_is_over() -> None:
-    seen = Observed(Observation(JobState.STARTING, PULL))
+    seen = Observed(Observation(JobState.STARTING, PULL, pod="p"))
     current, actions = play(tracked_at(), (100, seen))
     assert [type(action) for action in actions] == [Warn]
     assert current is not None
@@ -215,9 +221,9 @@ def test_an_image_that_can_not_be_pulled_fails_the_item_when_the_grace_is_over()
 def test_the_grace_starts_anew_when_the_image_was_pulled_meanwhile() -> None:
     current, _ = play(
         tracked_at(),
-        (0, Observed(Observation(JobState.STARTING, PULL))),
+        (0, Observed(Observation(JobState.STARTING, PULL, pod="p"))),
         (30, Observed(Observation(JobState.RUNNING))),
-        (50, Observed(Observation(JobState.STARTING, PULL))),
+        (50, Observed(Observation(JobState.STARTING, PULL, pod="p"))),
     )
     assert current is not None
     assert current.wake_at == 110
@@ -234,26 +240,182 @@ def test_an_unschedulable_pod_warns_once_and_waits_for_ever() -> None:
     assert after.ending is None
 
 
-def test_a_workload_without_pods_is_looked_at_soon_and_then_seldom() -> None:
-    nothing = Observed(Observation(JobState.UNKNOWN))
-    current, actions = play(tracked_at(), (0, nothing))
-    assert (actions, current.wake_at if current else None) == ([], 15)
+def looks_of(current: Tracked, until: float) -> list[tuple[float, Action]]:
+    """What an undisturbed item asks for, and when."""
+    asked: list[tuple[float, Action]] = []
+    while current.wake_at is not None and current.wake_at <= until:
+        now = current.wake_at
+        after, actions = play(current, (now, Woken()))
+        asked += [(now, action) for action in actions]
+        assert after is not None
+        current = after
+    return asked
+
+
+SOON = [(2.0, Explain()), (4.0, Explain()), (8.0, Explain())]
+SOON_LIVE = [(2.0, Look()), (4.0, Look()), (8.0, Look())]
+LATER = [(15.0, Look(is_late=True)), (75.0, Look(is_late=True)), (135.0, Look(is_late=True))]
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        pytest.param(Observed(Observation(JobState.UNKNOWN)), SOON + LATER, id="no pods: events first"),
+        pytest.param(Observed(Observation(JobState.STARTING)), SOON + LATER, id="an object that says it starts"),
+        pytest.param(Observed(Observation(JobState.UNKNOWN, REFUSED)), SOON + LATER, id="while pods are refused"),
+        pytest.param(
+            Observed(Observation(JobState.RUNNING, is_polled=True)), SOON_LIVE + LATER, id="pods that no watch shows"
+        ),
+        pytest.param(Troubled(FORBIDDEN), SOON_LIVE + LATER, id="a watch that is refused"),
+        pytest.param(Observed(Observation(JobState.UNKNOWN, SUSPENDED)), [], id="one that waits for leave"),
+        pytest.param(Observed(Observation(JobState.STARTING, pod="p")), [], id="one whose pod is known"),
+        pytest.param(Observed(Observation(JobState.RUNNING)), [], id="one that runs"),
+        pytest.param(Observed(Observation(JobState.STOPPING)), [], id="one that is being deleted"),
+    ],
+)
+def test_what_no_watch_will_tell_is_asked_for_soon_and_then_each_minute(
+    event: Event, expected: list[tuple[float, Action]]
+) -> None:
+    current, _ = play(tracked_at(), (0, event))
     assert current is not None
-    current, actions = play(current, (15, Woken()))
-    assert (actions, current.wake_at if current else None) == ([Look()], 315)
+    assert [one for one in looks_of(current, 140) if one[0] <= 140] == expected
+
+
+def test_a_created_workload_of_which_nothing_is_heard_is_looked_at_live() -> None:
+    current, _ = play(tracked_at(Step.ACKED), (0, Created(REF)))
     assert current is not None
-    refused = Observed(Observation(JobState.UNKNOWN, Diagnosis("PodsRefused", "The pods are refused.")))
-    current, actions = play(current, (16, refused))
-    assert [type(action) for action in actions] == [Warn]
+    assert looks_of(current, 16) == [*SOON_LIVE, LATER[0]]
+
+
+def test_looks_end_when_a_pod_is_seen_and_begin_anew_when_it_is_gone() -> None:
+    current, _ = play(
+        tracked_at(),
+        (0, Observed(Observation(JobState.UNKNOWN))),
+        (2, Woken()),
+        (3, Observed(Observation(JobState.STARTING, pod="p"))),
+    )
     assert current is not None
-    assert current.wake_at == 315
-    current, actions = play(current, (20, Observed(Observation(JobState.RUNNING, pod="p"))))
+    assert current.wake_at == 1803
+    current, _ = play(current, (100, Observed(Observation(JobState.UNKNOWN))))
     assert current is not None
-    assert current.wake_at is None
+    assert current.wake_at == 102
+
+
+def test_an_agent_that_slept_looks_once_and_not_for_each_look_that_it_missed() -> None:
+    current, _ = play(tracked_at(), (0, Observed(Observation(JobState.UNKNOWN))))
+    assert current is not None
+    current, actions = play(current, (500, Woken()))
+    assert actions == [Look(is_late=True)]
+    assert current is not None
+    assert current.wake_at == 555
+
+
+def test_pods_that_can_never_be_made_fail_the_item_at_the_first_look_with_the_clusters_words() -> None:
+    never = Diagnosis("PodsRefused", "The pods are refused.", "violates PodSecurity", fails_after=0.0)
+    current, actions = play(
+        tracked_at(), (0, Observed(Observation(JobState.UNKNOWN))), (2, Woken()), (2.1, Explained(never))
+    )
+    (fail,) = actions
+    assert isinstance(fail, Fail)
+    assert "violates PodSecurity" in fail.message
+    assert current is not None
+    assert play(current, (3, Reported()))[1] == [Delete()]
+
+
+def test_pods_that_are_refused_for_now_are_told_of_once_and_waited_for() -> None:
+    current, actions = play(tracked_at(), (0, Observed(Observation(JobState.UNKNOWN))), (2.1, Explained(REFUSED)))
+    assert kinds(actions) == [Warn, Explain]
+    assert current is not None
+    after, actions = play(current, (4.1, Explained(REFUSED)))
+    assert Warn not in kinds(actions)
+    assert after is not None
+    assert after.ending is None
+
+
+def test_an_explanation_that_comes_after_the_pods_changes_nothing() -> None:
+    current, actions = play(
+        tracked_at(), (0, Observed(Observation(JobState.STARTING, pod="p"))), (1, Explained(REFUSED))
+    )
+    assert actions == []
+    assert current is not None
+    assert current.observation == Observation(JobState.STARTING, pod="p")
+
+
+def test_a_refused_watch_is_told_on_the_item_once() -> None:
+    current, actions = play(tracked_at(), (0, Troubled(FORBIDDEN)))
+    assert actions == [Warn(FORBIDDEN.text, Stage.KUBERNETES)]
+    assert current is not None
+    assert play(current, (1, Troubled(FORBIDDEN)))[1] == []
+
+
+def limited(*, is_endless: bool = False) -> Tracked:
+    return Tracked(make_record(step=Step.ACKED, max_runtime=100.0, is_endless=is_endless))
+
+
+RUNNING = Observed(Observation(JobState.RUNNING, pod="p"))
+GONE = Observed(Observation(JobState.MISSING))
+
+
+@pytest.mark.parametrize("end", [GONE, Observed(Observation(JobState.FAILED, EXIT_3, pod="p"))])
+def test_a_workload_that_runs_for_too_long_is_deleted_and_fails_by_its_deadline(end: Event) -> None:
+    current, _ = play(limited(), (50, Created(REF)), (60, RUNNING))
+    assert current is not None
+    assert current.wake_at == 150
+    current, actions = play(current, (150, Woken()))
+    assert actions == [Delete()]
+    assert current is not None
+    assert play(current, (151, Woken()))[1] == []
+    _, actions = play(current, (152, Observed(Observation(JobState.STOPPING))), (160, end))
+    (fail,) = actions
+    assert isinstance(fail, Fail)
+    assert "max_runtime of 100 s" in fail.message
+
+
+def test_an_endless_workload_ends_with_its_time_and_that_is_no_failure() -> None:
+    current, actions = play(limited(is_endless=True), (1, Created(REF)), (2, RUNNING), (101, Woken()), (102, GONE))
+    assert kinds(actions) == [Warn, Delete]
+    assert current is not None
+    _, actions = play(current, (103, Released()))
+    assert actions == [DeleteRecord()]
+
+
+@pytest.mark.parametrize(("is_endless", "expected"), [(False, [Fail]), (True, [Warn, Delete])])
+def test_a_deadline_holds_across_a_restart(is_endless: bool, expected: list[type]) -> None:
+    current, _ = play(limited(is_endless=is_endless), (50, Created(REF)))
+    assert current is not None
+    assert current.record.created_at == 50
+    again = Tracked(current.record)
+    late, actions = play(again, (400, Recovered()), (401, RUNNING))
+    assert actions == [Delete()]
+    assert late is not None
+    assert kinds(play(late, (402, GONE))[1]) == expected
+    _, actions = play(again, (400, Recovered()), (401, GONE))
+    assert kinds(actions) == expected
+
+
+def test_a_workload_that_failed_before_its_deadline_keeps_its_own_reason_after_a_long_absence() -> None:
+    record = make_record(step=Step.CREATED, object=REF, max_runtime=100.0, created_at=1.0)
+    failed = Observation(JobState.FAILED, EXIT_3, pod="p", container="c")
+    _, actions = play(Tracked(record), (400, Recovered()), (401, Observed(failed)))
+    assert actions == [ReadTail(failed)]
+
+
+def test_a_workload_that_just_finished_at_its_deadline_finished() -> None:
+    current, _ = play(limited(), (1, Created(REF)), (2, RUNNING), (101, Woken()))
+    assert current is not None
+    _, actions = play(current, (102, Observed(Observation(JobState.FINISHED))))
+    assert actions == [AskRun()]
+
+
+def test_an_object_that_can_not_be_deleted_is_told_on_the_item() -> None:
+    current, _ = play(tracked_at(), (0, RUNNING), (1, StopSeen()), (61, Woken()))
+    assert current is not None
+    _, actions = play(current, (62, Released("The API server forbids: delete jobs.")))
+    assert actions == [Warn("The API server forbids: delete jobs.", Stage.KUBERNETES)]
 
 
 def test_a_workload_that_starts_for_too_long_fails() -> None:
-    current, _ = play(tracked_at(), (0, Observed(Observation(JobState.STARTING))))
+    current, _ = play(tracked_at(), (0, Observed(Observation(JobState.STARTING, pod="p"))))
     assert current is not None
     assert current.wake_at == 1800
     _, actions = play(current, (1800, Woken()))

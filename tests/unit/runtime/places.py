@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from launch_agent.core.events import Event
-from launch_agent.core.models import JobState, ObjectRef, Observation, Plan, Resource
+from launch_agent.core.models import Diagnosis, JobState, ObjectRef, Observation, Plan, Resource
 from launch_agent.targets.base import Notice
 
 REF = ObjectRef("batch/v1", "Job", "ml", "launch-x", "uid")
@@ -27,8 +27,8 @@ class Place:
     def locate(self, plan: Plan) -> ObjectRef:
         return REF
 
-    def prepare(self, plan: Plan) -> None:
-        return None
+    def prepare(self, plan: Plan) -> tuple[str, ...]:
+        return ()
 
     def discard(self, plan: Plan) -> None:
         self.discarded.append(plan)
@@ -37,9 +37,13 @@ class Place:
         self._do()
         return REF
 
-    def look(self, ref: ObjectRef) -> Observation:
+    def look(self, ref: ObjectRef, *, is_late: bool = False) -> Observation:
         self._do()
         return Observation(JobState.RUNNING)
+
+    def explain(self, ref: ObjectRef) -> Diagnosis | None:
+        self._do()
+        return Diagnosis("PodsRefused", "The pods are refused.")
 
     def tail(self, ref: ObjectRef, _seen: Observation, /) -> str:
         self._do()
@@ -51,8 +55,8 @@ class Place:
     def delete(self, ref: ObjectRef) -> None:
         self._do()
 
-    def follow(self, item_id: str, ref: ObjectRef) -> None:
-        return None
+    def follow(self, item_id: str, ref: ObjectRef) -> tuple[tuple[str, Event], ...]:
+        return ()
 
     def forget(self, item_id: str) -> None:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -65,7 +66,23 @@ def test_a_spec_too_large_for_a_record_says_so() -> None:
 def test_a_record_of_a_newer_agent_is_not_guessed_at() -> None:
     head, packed = ledger_format.encode(RECORD)
     with pytest.raises(LedgerError, match="version 9"):
-        ledger_format.decode(head.replace('"version":1', '"version":9'), packed)
+        ledger_format.decode(head.replace(f'"version":{ledger_format.VERSION}', '"version":9'), packed)
+
+
+def test_a_record_of_the_version_before_is_read_with_no_deadline_and_the_agents_own_cluster() -> None:
+    created = replace(RECORD, step=Step.CREATED, object=ObjectRef("batch/v1", "Job", "ml", "launch-x", "uid"))
+    head, packed = ledger_format.encode(created)
+    old = json.loads(head)
+    for key in ("createdAt", "maxRuntime", "endless"):
+        del old[key]
+    del old["object"]["cluster"]
+    assert ledger_format.decode(json.dumps({**old, "version": 1}), packed) == created
+
+
+def test_a_record_keeps_its_cluster_and_its_deadline() -> None:
+    ref = ObjectRef("ray.io/v1", "RayCluster", "ml", "launch-x", "uid", "/etc/other#prod")
+    record = replace(RECORD, step=Step.CREATED, object=ref, created_at=7.5, max_runtime=60.0, is_endless=True)
+    assert ledger_format.decode(*ledger_format.encode(record)) == record
 
 
 @pytest.mark.parametrize("head", ["", "{}", "[]", '{"version":1}', "null"])

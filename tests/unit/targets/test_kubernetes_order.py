@@ -10,15 +10,17 @@ from launch_agent.core import names
 from launch_agent.core.events import Observed, Vanished
 from launch_agent.core.models import JobState, ObjectRef, Resource
 from launch_agent.targets.base import Notice
-from launch_agent.targets.kubernetes import ITEM_LABEL, KubernetesTarget
+from launch_agent.targets.kubernetes import ITEM_LABEL, KubernetesTarget, OwnCluster
 
 ITEM = "item-1"
-REF = ObjectRef("batch/v1", "Job", "team", "launch-1", "uid-1")
+REF = ObjectRef("batch/v1", "Job", "team", "launch-1", "uid-launch-1")
 
 
 def _target() -> KubernetesTarget:
     nowhere = Client(ClusterAccess(server="https://127.0.0.1:1"))
-    target = KubernetesTarget(nowhere, watch=lambda _version, _kind, _namespace: None, image_pull_grace=60.0)
+    target = KubernetesTarget(
+        OwnCluster(nowhere), watch=lambda _cluster, _version, _kind, _namespace: None, image_pull_grace=60.0
+    )
     target.follow(ITEM, REF)
     return target
 
@@ -30,7 +32,9 @@ def _body(name: str, status: dict[str, Any]) -> dict[str, Any]:
 
 
 def _synced(kind: str, *bodies: dict[str, Any]) -> Notice:
-    return Notice(Resource.KUBERNETES, kind, "team", "SYNCED", bodies)
+    return Notice(
+        Resource.KUBERNETES, kind, "team", "SYNCED", bodies, api_version="v1" if kind == "Pod" else "batch/v1"
+    )
 
 
 FAILED_JOB = _body("launch-1", {"failed": 1, "conditions": [{"type": "Failed", "status": "True",

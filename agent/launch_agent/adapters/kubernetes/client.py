@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 import urllib3
 
 from launch_agent.adapters.kubernetes.access import ClusterAccess
-from launch_agent.adapters.kubernetes.transport import JSON, Transport, read_object
+from launch_agent.adapters.kubernetes.transport import JSON, Body, Transport, read_object
 from launch_agent.core.models import Manifest
 from launch_agent.errors import KubernetesConflict, KubernetesGone, KubernetesMissing
 
@@ -128,7 +128,7 @@ class Client:
         kind: str,
         namespace: str,
         name: str,
-        body: Mapping[str, Any],
+        body: Body,
         *,
         content_type: str = "application/merge-patch+json",
     ) -> dict[str, Any]:
@@ -186,7 +186,7 @@ class Client:
         method: str,
         path: str,
         *,
-        body: Mapping[str, Any] | None = None,
+        body: Body | None = None,
         content_type: str = JSON,
         accept: str = JSON,
     ) -> dict[str, Any]:

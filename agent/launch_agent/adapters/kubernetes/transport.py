@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import ssl
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,6 +27,9 @@ from launch_agent.errors import (
 )
 
 JSON = "application/json"
+Body = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+"""What is sent: an object, or the operations of a JSON patch."""
+
 CONNECT_TIMEOUT = 10.0
 VERBS = {"POST": "create", "GET": "get", "PATCH": "patch", "DELETE": "delete", "PUT": "update"}
 
@@ -50,7 +53,7 @@ class Transport:
         method: str,
         path: str,
         *,
-        body: Mapping[str, Any] | None = None,
+        body: Body | None = None,
         content_type: str = JSON,
         accept: str = JSON,
         stream: bool = False,
