@@ -92,8 +92,23 @@ def all_binaries() -> dict[str, Binary]:
         *(_kubernetes(name) for name in ("kubelet", "kube-proxy")),
         Binary("coredns", "coredns", coredns, coredns),
         *_other_apiservers(),
+        *_operators(),
     ]
     return {binary.name: binary for binary in ordered}
+
+
+def _operators() -> list[Binary]:
+    """The operators of custom resources, each with the libraries that its own module pins (`ci/operators`)."""
+    kubeflow = "github.com/kubeflow"
+    training, mpi = f"{kubeflow}/training-operator", f"{kubeflow}/mpi-operator"
+    ray, kueue, jobset = "github.com/ray-project/kuberay/ray-operator", "sigs.k8s.io/kueue", "sigs.k8s.io/jobset"
+    return [
+        Binary("jobset", "jobset", jobset, jobset, extra=True),
+        Binary("training-operator", "training-operator", training, f"{training}/cmd/training-operator.v1", extra=True),
+        Binary("kuberay", "kuberay", ray, ray, extra=True),
+        Binary("kueue", "kueue", kueue, f"{kueue}/cmd/kueue", extra=True),
+        Binary("mpi-operator", "mpi-operator", mpi, f"{mpi}/cmd/mpi-operator", extra=True),
+    ]
 
 
 def _helm3_flags(tool: str) -> str:
