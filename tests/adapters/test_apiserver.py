@@ -251,6 +251,9 @@ class Heard:
         assert "managedFields" not in body["metadata"]
         self.changes.append((change, body["metadata"]["name"]))
 
+    def refused(self, key: object, why: str) -> None:
+        raise AssertionError(why)
+
 
 def test_a_watch_sees_what_is_there_then_each_change_and_ends_when_told(client: Client, namespace: str) -> None:
     client.create(config_map(namespace, "before"))

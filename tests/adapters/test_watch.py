@@ -13,7 +13,7 @@ import pytest
 from launch_agent.adapters.kubernetes.access import ClusterAccess
 from launch_agent.adapters.kubernetes.client import Client
 from launch_agent.adapters.kubernetes.watch import Watch
-from launch_agent.errors import KubernetesGone, KubernetesUnavailable
+from launch_agent.errors import ConfigError, KubernetesGone, KubernetesUnavailable
 from tests.adapters.conftest import Connect, Serve
 from tests.adapters.scripted import Reply, Request, Script
 from tests.support.waiting import wait_until
@@ -40,6 +40,7 @@ class Heard:
         self.lists: list[list[str]] = []
         self.changes: list[tuple[str, str]] = []
         self.bodies: list[dict[str, Any]] = []
+        self.refusals: list[str] = []
         self.stop = threading.Event()
         self._stop_after = stop_after
 
@@ -54,6 +55,10 @@ class Heard:
         self.changes.append((change, body["metadata"]["name"]))
         self.bodies.append(body)
         self._count()
+
+    def refused(self, key: object, why: str) -> None:
+        assert key == KEY
+        self.refusals.append(why)
 
     def _count(self) -> None:
         if len(self.lists) + len(self.changes) == self._stop_after:
@@ -236,6 +241,42 @@ def test_an_error_is_waited_out_with_pauses_from_one_second_to_thirty(
     seen.run(Heard(), threading.Event())
     assert pauses.seconds == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
     assert seen.last_contact == 0.0
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_refusal_is_told_once_and_again_after_it_was_over(serve: Serve, connect: Connect, status: int) -> None:
+    answers = iter([Reply(status), Reply(503), Reply(status), listed("a"), Reply(410), Reply(status), Reply(status)])
+    heard = Heard()
+    client = connect(serve(lambda _request: next(answers)))
+    watch(client, clock=Clock(), wait=Pauses(Clock(), stop_after=5)).run(heard, threading.Event())
+    assert heard.lists == [["a"]]
+    assert len(heard.refusals) == 2
+    assert heard.refusals[0] == heard.refusals[1]
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_server_that_is_away_refuses_nothing(serve: Serve, connect: Connect, status: int) -> None:
+    heard = Heard()
+    clock = Clock()
+    client = connect(serve(lambda _request: Reply(status)))
+    watch(client, clock=clock, wait=Pauses(clock, stop_after=3)).run(heard, threading.Event())
+    assert heard.refusals == []
+
+
+def test_a_cluster_that_can_not_be_reached_yet_is_asked_for_at_each_attempt(serve: Serve, connect: Connect) -> None:
+    client = connect(serve(lambda request: listed("a") if "watch" not in request.query else Reply(410)))
+    attempts: list[Client | ConfigError] = [ConfigError("No file."), ConfigError("No file."), client, client]
+
+    def find() -> Client:
+        found = attempts.pop(0)
+        if isinstance(found, ConfigError):
+            raise found
+        return found
+
+    heard = Heard(stop_after=1)
+    clock = Clock()
+    Watch(find, *KEY, clock=clock, jitter=lambda: 1.0, wait=Pauses(clock, stop_after=9)).run(heard, heard.stop)
+    assert (heard.refusals, heard.lists) == (["No file."], [["a"]])
 
 
 def test_pauses_are_spread_by_chance(serve: Serve, connect: Connect) -> None:

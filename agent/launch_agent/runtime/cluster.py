@@ -1,8 +1,7 @@
-"""The Kubernetes side of an agent: its client, its watches, its target and its ledger."""
+"""The watches of an agent: one for each kind in each namespace of each cluster that items use."""
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -10,12 +9,11 @@ from dataclasses import dataclass
 
 from launch_agent.adapters.kubernetes.client import Client
 from launch_agent.adapters.kubernetes.watch import Watch
+from launch_agent.core import clusters
 from launch_agent.runtime.loops import Loops
 from launch_agent.runtime.metrics import Metrics
 from launch_agent.targets.base import Post
 from launch_agent.targets.kubernetes import NoticeSink
-
-log = logging.getLogger(__name__)
 
 STALE = 900.0
 """Seconds without a word from the API server after which a watch counts as broken: it lists anew each 600 s."""
@@ -23,36 +21,47 @@ STALE = 900.0
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What one watch looks at."""
+    """What one watch looks at; ``cluster`` is a key of `core.clusters`."""
 
+    cluster: str
     api_version: str
     kind: str
     namespace: str
 
+    @property
+    def text(self) -> str:
+        """For people."""
+        where = f" of {clusters.describe(self.cluster)}" if self.cluster else ""
+        return f"{self.kind} in {self.namespace}{where}"
+
 
 class Watches:
-    """One watch per (kind, namespace), started when it is first wanted."""
+    """One watch per (cluster, kind, namespace), started when it is first wanted."""
 
-    def __init__(self, client: Client, *, selector: str, post: Post, loops: Loops, metrics: Metrics) -> None:
-        self._client = client
+    def __init__(
+        self, connect: Callable[[str], Client], *, selector: str, post: Post, loops: Loops, metrics: Metrics
+    ) -> None:
+        """``connect`` gives the client of a cluster, or raises ConfigError."""
+        self._connect = connect
         self._selector = selector
         self._post = post
         self._loops = loops
         self._metrics = metrics
         self._running: dict[Watched, Watch] = {}
 
-    def ensure(self, api_version: str, kind: str, namespace: str) -> None:
+    def ensure(self, cluster: str, api_version: str, kind: str, namespace: str) -> None:
         """See to it that this is watched; asking twice is asking once. From one thread only."""
-        watched = Watched(api_version, kind, namespace)
+        watched = Watched(cluster, api_version, kind, namespace)
         if watched in self._running:
             return
-        watch = Watch(self._client, api_version, kind, namespace, label_selector=self._selector)
+        watch = Watch(lambda: self._connect(cluster), api_version, kind, namespace, label_selector=self._selector)
         self._running[watched] = watch
         # A watch may be silent for long and be well; `stale` judges it.
-        self._loops.start(f"watch {kind} {namespace}", self._loop(watched, watch), is_judged=False)
+        name = " ".join(part for part in ("watch", api_version, kind, namespace, cluster) if part)
+        self._loops.start(name, self._loop(watched, watch), is_judged=False)
 
     def _loop(self, watched: Watched, watch: Watch) -> Callable[[threading.Event, Callable[[], None]], None]:
-        sink = NoticeSink(watched.kind, watched.namespace, self._post)
+        sink = NoticeSink(watched.cluster, watched.api_version, watched.kind, watched.namespace, self._post)
 
         def run(stop: threading.Event, _beat: Callable[[], None]) -> None:
             watch.run(sink, stop)
@@ -69,7 +78,8 @@ class Watches:
         now = time.time()
         stale = []
         for watched, watch in list(self._running.items()):
-            self._metrics.watch_contact.labels(watched.kind, watched.namespace).set(watch.last_contact)
+            labels = (watched.kind, watched.namespace, clusters.describe(watched.cluster) if watched.cluster else "")
+            self._metrics.watch_contact.labels(*labels).set(watch.last_contact)
             if watch.last_contact and now - watch.last_contact > STALE:
-                stale.append(f"the watch of {watched.kind} in {watched.namespace} is silent")
+                stale.append(f"the watch of {watched.text} is silent")
         return stale

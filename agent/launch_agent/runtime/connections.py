@@ -39,7 +39,7 @@ def find_cluster(
     settings: Settings, environ: Mapping[str, str] = os.environ, home: Path | None = None
 ) -> ClusterAccess | None:
     """The cluster: an explicit kubeconfig, the pod's own, or the user's; None where there is none."""
-    found = access.in_cluster(environ) if settings.kubeconfig is None else None
+    found = access.in_cluster(environ) if not settings.kubeconfig else None
     return found or access.from_kubeconfig(settings.kubeconfig, settings.kube_context, environ=environ, home=home)
 
 

@@ -30,7 +30,7 @@ class Metrics:
         )
         self.watch_contact = Gauge(
             "watch_last_contact_seconds", "When each watch last heard from the API server, epoch.",
-            ["kind", "target_namespace"], **options,
+            ["kind", "target_namespace", "cluster"], **options,
         )  # fmt: skip
         self.launch_seconds = Histogram(
             "launch_seconds", "From the pop of an item to its workload's creation.",

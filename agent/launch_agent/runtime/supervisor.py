@@ -10,16 +10,16 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 from launch_agent.adapters.kubernetes.access import ClusterAccess
 from launch_agent.adapters.kubernetes.client import Client as KubernetesClient
+from launch_agent.adapters.kubernetes.clusters import Clusters
 from launch_agent.adapters.wandb import operations
-from launch_agent.core import ledger_format, manifest, retry
-from launch_agent.core import spec as specs
+from launch_agent.core import retry
+from launch_agent.core.kinds import Kinds
 from launch_agent.core.lifecycle import Limits
-from launch_agent.core.models import LaunchContext, Plan, QueueItem, Record, Resource
-from launch_agent.errors import KubernetesUnavailable, RefusedError, WandbError, WandbUnavailable
+from launch_agent.core.models import Resource
+from launch_agent.errors import KubernetesUnavailable, WandbError, WandbUnavailable
 from launch_agent.runtime.attendant import Attendant
 from launch_agent.runtime.batcher import Batcher
 from launch_agent.runtime.cluster import Watches
@@ -33,11 +33,11 @@ from launch_agent.runtime.ledger import ConfigMapLedger, DirectoryLedger, Ledger
 from launch_agent.runtime.loops import Loops
 from launch_agent.runtime.metrics import Metrics
 from launch_agent.runtime.performer import Performer
+from launch_agent.runtime.planning import Planner
 from launch_agent.runtime.pool import Pool
 from launch_agent.runtime.registration import Identity, Registration
 from launch_agent.runtime.tracker import Pace, Tracker
 from launch_agent.settings import Settings
-from launch_agent.settings.context import make_context
 from launch_agent.targets.base import Target
 from launch_agent.targets.kubernetes import KubernetesTarget
 from launch_agent.targets.local_process import LocalProcessTarget
@@ -72,6 +72,7 @@ class Agent:
         self._is_awake = threading.Event()
         cluster = find_cluster(settings)
         self._kubernetes = KubernetesClient(cluster, pool_size=settings.launch_concurrency + 2) if cluster else None
+        self._clusters = self._find_clusters()
         self._guard = self._find_guard(cluster)
         self._metrics.is_leader.set_function(lambda: float(self._guard.is_held))
         self._wandb = connect_wandb(settings)
@@ -79,6 +80,7 @@ class Agent:
         self._registration = Registration(self._wandb, _identity(settings))
         self._pool = Pool(settings.launch_concurrency)
         self._batcher = Batcher(guarded_wandb, self._metrics)
+        self._planner = Planner(settings, self._registration, self._clusters)
         self._watches: Watches | None = None
         self._targets = self._make_targets()
         self._ledger = self._make_ledger()
@@ -89,7 +91,7 @@ class Agent:
             client=guarded_wandb,
             registration=self._registration,
             inbox=self._inbox,
-            planners=dict.fromkeys(self._targets, self._plan),
+            planners=dict.fromkeys(self._targets, self._planner.plan),
             secure_mode=settings.secure_mode,
             clock=time.time,
             may_take=lambda: self._guard.is_held,
@@ -115,21 +117,31 @@ class Agent:
 
     # ── parts ──
 
+    def _find_clusters(self) -> Clusters | None:
+        if self._kubernetes is None:
+            return None
+        settings = self._settings
+        files = settings.kubeconfig
+        return Clusters(self._kubernetes, files=files, pool_size=settings.launch_concurrency + 2)
+
     def _make_targets(self) -> dict[Resource, Target]:
         settings = self._settings
         processes = LocalProcessTarget(settings.records / "processes", os.environ, self._inbox.put)
         targets: dict[Resource, Target] = {Resource.LOCAL_PROCESS: processes}
         self._processes = processes
-        if self._kubernetes is not None:
+        if self._clusters is not None:
             self._watches = Watches(
-                self._kubernetes,
+                self._clusters.client,
                 selector=f"launch-agent/installation={settings.installation}",
                 post=self._inbox.put,
                 loops=self._loops,
                 metrics=self._metrics,
             )
             targets[Resource.KUBERNETES] = KubernetesTarget(
-                self._kubernetes, watch=self._watches.ensure, image_pull_grace=settings.image_pull_grace
+                self._clusters,
+                kinds=Kinds(settings.custom_resources),
+                watch=self._watches.ensure,
+                image_pull_grace=settings.image_pull_grace,
             )
         return targets
 
@@ -140,7 +152,7 @@ class Agent:
             batcher=self._batcher,
             ledger=self._ledger,
             targets=self._targets,
-            replan=self._replan,
+            replan=self._planner.replan,
             check_lease=self._guard.check,
             secrets=(self._settings.api_key.reveal(),),
         )
@@ -162,27 +174,6 @@ class Agent:
                 self._kubernetes, settings.pod_namespace, settings.installation, lambda: self._guard.reference
             )
         return DirectoryLedger(settings.records / "items")
-
-    def _context(self) -> LaunchContext:
-        settings = self._settings
-        agent = self._registration.agent
-        namespace = self._kubernetes.namespace if self._kubernetes else None
-        return make_context(settings, entity=agent.entity, agent_name=agent.name, namespace=namespace)
-
-    def _plan(self, item: QueueItem, spec: specs.RunSpec, run_id: str) -> Plan:
-        return manifest.plan(item, spec, run_id, self._context(), api_key=self._settings.api_key.reveal())
-
-    def _replan(self, record: Record) -> Plan:
-        """The plan of a record from an earlier start. Its Secrets were created before the record was written."""
-        has_marker = record.run_spec.get(ledger_format.API_KEY) == ledger_format.MARKER
-        if has_marker and record.resource is not Resource.KUBERNETES:
-            raise RefusedError(
-                "The agent was started anew before this process was; the item's own API key is not kept on disk.",
-                resolution="Push the item again.",
-            )
-        item = QueueItem(record.item_id, record.queue, record.run_spec)
-        plan = self._plan(item, specs.parse(record.run_spec), record.run_id)
-        return replace(plan, secrets=()) if has_marker else plan
 
     # ── running ──
 

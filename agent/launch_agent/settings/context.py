@@ -11,7 +11,7 @@ def make_context(settings: Settings, *, entity: str, agent_name: str, namespace:
 
     A pod has no context whose namespace counts: W&B's default there is ``default``, not the agent's own (7.3.1).
     """
-    has_context = settings.kubeconfig is not None or not settings.in_cluster
+    has_context = bool(settings.kubeconfig) or not settings.in_cluster
     return LaunchContext(
         base_url=settings.base_url,
         entity=entity,

@@ -112,7 +112,7 @@ def _merge(sources: _Sources, need: Need, service_account: Path) -> Settings:
         health_address=_read_health_address(sources, in_cluster=in_cluster),
         log_file=flags.log_file,
         log_format=flags.log_format,
-        kubeconfig=flags.kubeconfig or reader.read("KUBECONFIG", _first_path, None),
+        kubeconfig=(flags.kubeconfig,) if flags.kubeconfig else _list_paths(reader.text("KUBECONFIG")),
         kube_context=flags.kube_context,
         config_path=sources.path,
         agent_config={},
@@ -251,9 +251,9 @@ def _find_folder(text: str, sources: _Sources) -> Path:
     return (start / text).absolute()
 
 
-def _first_path(text: str) -> Path | None:
-    """KUBECONFIG may list several files; the first one counts."""
-    return next((Path(part) for part in text.split(os.pathsep) if part), None)
+def _list_paths(text: str) -> tuple[Path, ...]:
+    """KUBECONFIG may list several files; they count as one, as with kubectl."""
+    return tuple(Path(part) for part in text.split(os.pathsep) if part)
 
 
 def _name_version(reader: Reader) -> str:

@@ -99,7 +99,7 @@ class Settings:
     health_address: str | None
     log_file: str | None
     log_format: LogFormat
-    kubeconfig: Path | None
+    kubeconfig: tuple[Path, ...]
     kube_context: str | None
     # about all of it
     config_path: Path | None

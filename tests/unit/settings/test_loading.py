@@ -54,7 +54,7 @@ PRECEDENCE = [
         "queues: [a]",
         {"KUBECONFIG": "/a:/b"},
         Flags(kubeconfig=Path("/c")),
-        (None, Path("/a"), Path("/c")),
+        ((), (Path("/a"), Path("/b")), (Path("/c"),)),
     ),
 ]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -93,16 +94,19 @@ def in_cluster(environ: Mapping[str, str], root: Path = ACCOUNT) -> ClusterAcces
 
 
 def from_kubeconfig(
-    path: Path | None = None,
+    paths: Path | Sequence[Path] | None = None,
     context: str | None = None,
     *,
     environ: Mapping[str, str] | None = None,
     home: Path | None = None,
 ) -> ClusterAccess | None:
-    """A context of ``path``, of the files that KUBECONFIG lists, or of ``~/.kube/config``.
+    """A context of ``paths``, of the files that KUBECONFIG lists, or of ``~/.kube/config``.
 
-    None if no file was named and none is in its usual places. Raises ConfigError for one that can not be used.
+    Several files count as one, as with kubectl; those that are not there are passed over, if one is. None if no file
+    was named and none is in its usual places. Raises ConfigError for what can not be used.
     """
     from launch_agent.adapters.kubernetes import kubeconfig  # a pod needs no YAML to reach its API server
 
-    return kubeconfig.load(path, context, environ=environ, home=home)
+    named = [paths] if isinstance(paths, Path) else list(paths or ())
+    files = kubeconfig.find_files(named, environ=os.environ if environ is None else environ, home=home)
+    return kubeconfig.load(files, context) if files else None

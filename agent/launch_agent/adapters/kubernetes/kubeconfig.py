@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import difflib
 import os
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,38 +21,90 @@ SECTIONS = {"contexts": "context", "clusters": "cluster", "users": "user"}
 HERE = "\0folder"
 """Under this key each entry remembers the folder of its file."""
 
+FEW = 8
+"""So many names are told whole."""
+
 REFUSED = {
     "as": "acting as somebody else",
     "username": "a user name with a password (Kubernetes 1.19 took it away)",
 }
 
 
-def load(
-    path: Path | None, context: str | None, *, environ: Mapping[str, str] | None, home: Path | None
-) -> ClusterAccess | None:
-    """See `access.from_kubeconfig`."""
-    if path is not None and not path.exists():
-        raise ConfigError(f"The kubeconfig {path} does not exist.", resolution="Correct --kubeconfig or KUBECONFIG.")
-    files = [path] if path is not None else _find_files(os.environ if environ is None else environ, home)
-    if not files:
-        return None
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What to correct where a file or a context can not be used."""
+
+    file: str = "Correct --kubeconfig or KUBECONFIG."
+    context: str = "Correct --context, or the file."
+    missing: str = "Name one by --context."
+
+
+FLAGS = Wording()
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """One context of the merged files, not yet turned into an access: no plugin was asked."""
+
+    where: str
+    name: str
+    context: Mapping[str, Any]
+    cluster: Mapping[str, Any]
+    user: Mapping[str, Any]
+
+    @property
+    def namespace(self) -> str:
+        """The context's namespace."""
+        return str(self.context.get("namespace") or "default")
+
+
+def find_files(
+    paths: Sequence[Path], *, environ: Mapping[str, str], home: Path | None = None, wording: Wording = FLAGS
+) -> list[Path]:
+    """Those files of ``paths``, of KUBECONFIG's list or of ``~/.kube/config`` that are there, as kubectl takes them.
+
+    Empty where none was named and the usual places have none. Raises ConfigError if all that were named are missing.
+    """
+    listed = [Path(one) for one in environ.get("KUBECONFIG", "").split(os.pathsep) if one]
+    named = list(paths) or listed
+    try:
+        found = [one for one in named or [(home or Path.home()) / ".kube" / "config"] if one.exists()]
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise ConfigError(f"The kubeconfig {_show(named)} can not be read: {why}.", resolution=wording.file) from error
+    if paths and not found:
+        raise ConfigError(f"The kubeconfig {_show(paths)} does not exist.", resolution=wording.file)
+    return found
+
+
+def choose(files: Sequence[Path], context: str | None, wording: Wording = FLAGS) -> Chosen:
+    """The context of that name, or the current one. Raises ConfigError for files and contexts that can not be used."""
     merged = _merge(files)
-    where = os.pathsep.join(map(str, files))
+    where = _show(files)
     name = context or str(merged.get("current-context") or "")
     if not name:
-        raise ConfigError(f"The kubeconfig {where} names no current context.", resolution="Name one by --context.")
-    chosen = _find(merged, "contexts", name, where)
-    cluster = _find(merged, "clusters", str(chosen.get("cluster", "")), where)
-    user = _find(merged, "users", str(chosen["user"]), where) if chosen.get("user") else {}
-    return _access(chosen, cluster, user, plugin=lambda: _Plugin(where, name))
+        raise ConfigError(f"The kubeconfig {where} names no current context.", resolution=wording.missing)
+    chosen = _find(merged, "contexts", name, where, wording)
+    cluster = _find(merged, "clusters", str(chosen.get("cluster", "")), where, wording)
+    user = _find(merged, "users", str(chosen["user"]), where, wording) if chosen.get("user") else {}
+    return Chosen(where, name, chosen, cluster, user)
 
 
-def _find_files(environ: Mapping[str, str], home: Path | None) -> list[Path]:
-    named = [Path(one) for one in environ.get("KUBECONFIG", "").split(os.pathsep) if one]
-    return [one for one in named or [(home or Path.home()) / ".kube" / "config"] if one.exists()]
+def load(files: Sequence[Path], context: str | None, wording: Wording = FLAGS) -> ClusterAccess:
+    """How to reach the server of a context; a plugin that it names is asked. Raises ConfigError as `choose`."""
+    chosen = choose(files, context, wording)
+    return _access(
+        chosen,
+        plugin=lambda: _Plugin(chosen.where, chosen.name),
+        reread=lambda: _reread(files, chosen.name),
+    )
 
 
-def _merge(files: list[Path]) -> dict[str, Any]:
+def _show(files: Sequence[Path]) -> str:
+    return os.pathsep.join(map(str, files))
+
+
+def _merge(files: Sequence[Path]) -> dict[str, Any]:
     """All files as one, as kubectl does: of two entries with one name the first counts."""
     merged: dict[str, Any] = {section: [] for section in SECTIONS}
     for path in files:
@@ -77,22 +132,36 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def _find(merged: Mapping[str, Any], section: str, name: str, where: str) -> dict[str, Any]:
+def _find(merged: Mapping[str, Any], section: str, name: str, where: str, wording: Wording) -> dict[str, Any]:
     inner = SECTIONS[section]
     for entry in merged[section]:
         if entry.get("name") == name:
             return dict(entry[inner])
-    names = ", ".join(sorted(str(entry.get("name")) for entry in merged[section]))
     raise ConfigError(
         f"The kubeconfig {where} has no {inner} {name!r}.",
-        detail=f"It has: {names or 'none'}.",
-        resolution="Correct --context, or the file.",
+        detail=_describe_names([str(entry.get("name")) for entry in merged[section]], name),
+        resolution=wording.context,
     )
 
 
-def _access(
-    context: Mapping[str, Any], cluster: Mapping[str, Any], user: Mapping[str, Any], *, plugin: Callable[[], _Plugin]
-) -> ClusterAccess:
+def _describe_names(names: Sequence[str], wanted: str) -> str:
+    """All of a few, the near ones of many."""
+    if len(names) <= FEW:
+        return f"It has: {', '.join(sorted(names)) or 'none'}."
+    near = difflib.get_close_matches(wanted, names, n=3)
+    return f"It has {len(names)}; near it: {', '.join(near)}." if near else f"It has {len(names)}, none near it."
+
+
+def _reread(files: Sequence[Path], context: str) -> str:
+    """The token that the files hold now, as somebody may have renewed them; empty where that can not be told."""
+    try:
+        return str(choose(files, context).user.get("token") or "")
+    except ConfigError:
+        return ""
+
+
+def _access(chosen: Chosen, *, plugin: Callable[[], _Plugin], reread: Callable[[], str]) -> ClusterAccess:
+    cluster, user = chosen.cluster, chosen.user
     server = str(cluster.get("server") or "").rstrip("/")
     if not server.startswith(("https://", "http://")):
         raise ConfigError(f"The kubeconfig's server {server!r} is no address.", resolution="Write https://HOST:PORT.")
@@ -100,13 +169,13 @@ def _access(
         if user.get(key):
             raise ConfigError(f"The kubeconfig's user asks for {meaning}, which this agent does not do.")
     certificate, key = _pem(user, "client-certificate"), _pem(user, "client-key")
-    token = _token(user)
+    token = _token(user, reread)
     if token is None and not certificate and (user.get("exec") or user.get("auth-provider")):
         helper = plugin()
         token, certificate, key = helper.token, helper.certificate, helper.key
     return ClusterAccess(
         server=server,
-        namespace=str(context.get("namespace") or "default"),
+        namespace=chosen.namespace,
         ca=_pem(cluster, "certificate-authority"),
         token=token,
         certificate=certificate,
@@ -117,10 +186,12 @@ def _access(
     )
 
 
-def _token(user: Mapping[str, Any]) -> Token | None:
+def _token(user: Mapping[str, Any], reread: Callable[[], str]) -> Token | None:
     if user.get("tokenFile"):
         return Token(file=user[HERE] / str(user["tokenFile"]))
-    return Token(text=str(user["token"])) if user.get("token") else None
+    if not user.get("token"):
+        return None
+    return Token(text=str(user["token"]), plugin=lambda fresh: reread() if fresh else "")
 
 
 def _pem(entry: Mapping[str, Any], name: str) -> str:
@@ -146,6 +217,7 @@ class _Plugin:
     def __init__(self, where: str, context: str) -> None:
         self._where = where
         self._context = context
+        self._lock = threading.Lock()
         self._loaded = self._load()
         self.token = Token(plugin=self._renew) if self._bearer() else None
         self.certificate = self._text("cert_file")
@@ -180,12 +252,13 @@ class _Plugin:
 
     def _renew(self, fresh: bool) -> str:
         """The token; the package runs the plugin again by itself when the token's time is over."""
-        if fresh:
-            try:
-                self._loaded = self._load()
-            except ConfigError as error:  # it worked at the start, so it is worth another attempt
-                raise KubernetesUnavailable(str(error)) from error
-        return self._bearer()
+        with self._lock:
+            if fresh:
+                try:
+                    self._loaded = self._load()
+                except ConfigError as error:  # it worked at the start, so it is worth another attempt
+                    raise KubernetesUnavailable(str(error)) from error
+            return self._bearer()
 
     def _bearer(self) -> str:
         header = self._loaded.get_api_key_with_prefix("authorization") or ""

@@ -15,7 +15,14 @@ import urllib3
 
 from launch_agent.adapters.kubernetes.client import Client, add_query
 from launch_agent.core import retry
-from launch_agent.errors import KubernetesError, KubernetesGone, KubernetesUnavailable
+from launch_agent.errors import (
+    ConfigError,
+    KubernetesDenied,
+    KubernetesError,
+    KubernetesGone,
+    KubernetesMissing,
+    KubernetesUnavailable,
+)
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +41,9 @@ SHORT = 0.5
 STEADY = 60.0
 """Seconds of following after which earlier failures are forgotten."""
 
+REFUSALS = (KubernetesDenied, KubernetesMissing, ConfigError)
+"""Errors after which nothing will come: the account may not watch, or the cluster has no such kind."""
+
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0
 
@@ -47,13 +57,19 @@ class Sink(Protocol):
     def changed(self, key: object, change: str, body: dict[str, Any]) -> None:
         """One object was ADDED, MODIFIED or DELETED."""
 
+    def refused(self, key: object, why: str) -> None:
+        """Nothing can be watched, and why; told once, and taken back by the next complete list."""
+
 
 class Watch:
-    """One kind in one namespace ("" for all). Objects come without their managedFields."""
+    """One kind in one namespace ("" for all). Objects come without their managedFields.
+
+    ``connect`` gives the client at each attempt: another cluster than the agent's own may not be reachable yet.
+    """
 
     def __init__(
         self,
-        client: Client,
+        connect: Client | Callable[[], Client],
         api_version: str,
         kind: str,
         namespace: str,
@@ -64,7 +80,7 @@ class Watch:
         jitter: Callable[[], float] = random.random,
         wait: Callable[[threading.Event, float], object] = threading.Event.wait,
     ) -> None:
-        self._client = client
+        self._connect: Callable[[], Client] = (lambda: connect) if isinstance(connect, Client) else connect
         self._target = (api_version, kind, namespace)
         self._selector = label_selector
         self._clock = clock
@@ -72,6 +88,7 @@ class Watch:
         self._jitter = jitter
         self._wait = wait
         self._stream: urllib3.BaseHTTPResponse | None = None
+        self._refusal = ""
         self.last_contact = 0.0
         """When the API server was last heard, epoch seconds; 0 for never."""
 
@@ -82,13 +99,20 @@ class Watch:
             began = self._clock()
             try:
                 self.follow(sink, stop)
-            except (KubernetesError, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            except (KubernetesError, ConfigError, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
                 if stop.is_set():
                     return
+                self._tell(error, sink)
                 failures = 1 if self._clock() - began > STEADY else failures + 1
                 self._recover(error, failures, stop)
             else:
                 failures = 0
+
+    def _tell(self, error: Exception, sink: Sink) -> None:
+        text = str(error)
+        if isinstance(error, REFUSALS) and text != self._refusal:
+            self._refusal = text
+            sink.refused(self._target, text)
 
     def _recover(self, error: Exception, failures: int, stop: threading.Event) -> None:
         if isinstance(error, KubernetesGone) and failures == 1:
@@ -112,8 +136,9 @@ class Watch:
 
     def list(self, sink: Sink) -> str:
         """Tell the sink of all objects; the version to watch from."""
-        objects, version = self._client.list(*self._target, label_selector=self._selector)
+        objects, version = self._connect().list(*self._target, label_selector=self._selector)
         self.last_contact = self._clock()
+        self._refusal = ""
         sink.synced(self._target, objects)
         return version
 
@@ -127,7 +152,8 @@ class Watch:
             "timeoutSeconds": limit,
             "labelSelector": self._selector,
         }
-        stream = self._client.stream(add_query(self._client.path(*self._target), query), read_timeout=limit + SILENCE)
+        client = self._connect()
+        stream = client.stream(add_query(client.path(*self._target), query), read_timeout=limit + SILENCE)
         self._stream = stream
         self.last_contact = self._clock()
         try:
