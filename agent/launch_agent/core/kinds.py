@@ -19,6 +19,8 @@ __all__ = [
     "Kinds",
     "PodTemplate",
     "States",
+    "find_containers",
+    "find_templates",
     "group_of",
 ]
 
@@ -47,6 +49,24 @@ class Kinds:
             return Kind(group=group, kind=kind, refusal=CORE_REFUSAL)
         templates = tuple(PodTemplate(places.text(path)) for path in _pod_templates(body, ()))
         return replace(found or Kind(group=group, kind=kind, is_known=False), templates=templates)
+
+
+def find_templates(kind: Kind, body: Mapping[str, Any]) -> list[tuple[places.Path, PodTemplate]]:
+    """The pod templates that a manifest has, each once, the leading one first, with what the kind says of it."""
+    found: dict[places.Path, PodTemplate] = {}
+    for template in kind.templates:
+        for path, value in places.find(body, template.path):
+            if isinstance(value, Mapping):
+                found.setdefault(path, template)
+    return list(found.items())
+
+
+def find_containers(kind: Kind, body: Mapping[str, Any]) -> list[places.Path]:
+    """The container-like objects that stand in no template, in the table's order; without templates the first leads."""
+    paths = (
+        path for pattern in kind.containers for path, one in places.find(body, pattern) if isinstance(one, Mapping)
+    )
+    return list(dict.fromkeys(paths))
 
 
 def group_of(api_version: str) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from launch_agent.core import places
 from launch_agent.core.kind_table import BUILT_IN
-from launch_agent.core.kinds import Kind, Kinds, PodTemplate, group_of
+from launch_agent.core.kinds import Kind, Kinds, PodTemplate, find_containers, find_templates, group_of
 
 
 def test_a_group_is_what_stands_before_the_slash() -> None:
@@ -79,3 +80,75 @@ def test_an_unknown_kind_has_the_templates_that_its_body_shows() -> None:
 
 def test_an_unknown_kind_without_a_body_has_no_templates() -> None:
     assert Kinds().find("example.com/v1", "Thing").templates == ()
+
+
+POD: dict[str, Any] = {"spec": {"containers": [{"name": "a"}]}}
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind", "body", "expected"),
+    [
+        ("v1", "Pod", POD, [""]),
+        ("batch/v1", "Job", {"spec": {"template": POD}}, ["spec.template"]),
+        ("batch/v1", "Job", {"spec": {"template": "x"}}, []),
+        (
+            "kubeflow.org/v1",
+            "PyTorchJob",
+            {"spec": {"pytorchReplicaSpecs": {"Worker": {"template": POD}, "Master": {"template": POD}}}},
+            ["spec.pytorchReplicaSpecs.Master.template", "spec.pytorchReplicaSpecs.Worker.template"],
+        ),
+        (
+            "kubeflow.org/v1",
+            "TFJob",
+            {"spec": {"tfReplicaSpecs": {"PS": {"template": POD}, "Worker": {"template": POD}}}},
+            ["spec.tfReplicaSpecs.Worker.template", "spec.tfReplicaSpecs.PS.template"],
+        ),
+        (
+            "jobset.x-k8s.io/v1alpha2",
+            "JobSet",
+            {"spec": {"replicatedJobs": [{"template": {"spec": {"template": POD}}} for _ in range(2)]}},
+            ["spec.replicatedJobs[0].template.spec.template", "spec.replicatedJobs[1].template.spec.template"],
+        ),
+        (
+            "batch.volcano.sh/v1alpha1",
+            "Job",
+            {"spec": {"tasks": [{"name": "a", "template": POD}, {"name": "b"}]}},
+            ["spec.tasks[0].template"],
+        ),
+        (
+            "ray.io/v1",
+            "RayJob",
+            {"spec": {"submitterPodTemplate": POD, "rayClusterSpec": {"headGroupSpec": {"template": POD}}}},
+            ["spec.rayClusterSpec.headGroupSpec.template", "spec.submitterPodTemplate"],
+        ),
+        (
+            "leaderworkerset.x-k8s.io/v1",
+            "LeaderWorkerSet",
+            {"spec": {"leaderWorkerTemplate": {"workerTemplate": POD}}},
+            ["spec.leaderWorkerTemplate.workerTemplate"],
+        ),
+        ("trainer.kubeflow.org/v1alpha1", "TrainJob", {"spec": {"trainer": {}}}, []),
+    ],
+)
+def test_templates_are_found_once_with_the_leading_one_first(
+    api_version: str, kind: str, body: dict[str, Any], expected: list[str]
+) -> None:
+    found = find_templates(Kinds().find(api_version, kind), body)
+    assert [places.text(path) for path, _ in found] == expected
+
+
+def test_each_template_comes_with_the_name_of_its_main_container() -> None:
+    body = {"spec": {"pytorchReplicaSpecs": {"Worker": {"template": POD}}}}
+    assert [one.main for _, one in find_templates(Kinds().find("kubeflow.org/v1", "PyTorchJob"), body)] == ["pytorch"]
+
+
+def test_containers_without_a_template_are_found_in_the_order_of_the_table() -> None:
+    steps: list[dict[str, Any]] = [{"script": {"image": "s"}}, {"container": {"image": "c"}}, {"dag": {}}]
+    steps.append({"containerSet": {"containers": [{"name": "x"}, {"name": "main"}]}})
+    found = find_containers(Kinds().find("argoproj.io/v1alpha1", "Workflow"), {"spec": {"templates": steps}})
+    assert [places.text(path) for path in found] == [
+        "spec.templates[1].container",
+        "spec.templates[0].script",
+        "spec.templates[3].containerSet.containers[0]",
+        "spec.templates[3].containerSet.containers[1]",
+    ]

@@ -154,7 +154,7 @@ class KubernetesTarget:
         kind = self._kinds.find(ref.api_version, ref.kind)
         if after is None or not kind.ttl:
             return
-        patch = places.put({}, tuple(kind.ttl.split(".")), after)
+        patch = places.put({}, places.path_of(kind.ttl), after)
         try:
             self._clusters.client(ref.cluster).patch(ref.api_version, ref.kind, ref.namespace, ref.name, patch)
         except KubernetesMissing:
