@@ -55,11 +55,12 @@ venv-checkov: .venv-checkov/.ready ## Make .venv-checkov with checkov (policy ch
 test: lint unit chart-test server-test apiserver-test ## Lint, types, imports, unit, server, chart and API-server tests
 
 .PHONY: lint
-lint: venv ## Formatting, lint, types, import contracts
+lint: venv ## Formatting, lint, types, import contracts, written pages
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && echo "ruff: clean"
 	@$(BIN)/mypy agent server tests bench demo
 	@MYPYPATH=ci $(BIN)/mypy -p localcluster -p agentimage -p chartfigures -p wandbimage
 	@$(BIN)/lint-imports
+	@$(BIN)/python ci/run-spec-docs --check && $(BIN)/python ci/kinds-table --check && echo "written pages: current"
 
 .PHONY: unit
 unit: venv ## Unit and adapter tests: seconds, no cluster

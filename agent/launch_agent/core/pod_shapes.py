@@ -74,10 +74,18 @@ POD_SPEC = Object(
     }
 )
 
+TEMPLATE = Object({"metadata": OBJECT_META, "spec": POD_SPEC})
+"""A pod template, wherever its kind has one."""
+
+NAMES = Object({"apiVersion": text, "kind": text})
+"""What says the kind of an object."""
+
+TEMPLATE = Object({"metadata": OBJECT_META, "spec": POD_SPEC})
+"""A pod template, and a Pod."""
+
 JOB = Object(
     {
-        "apiVersion": text,
-        "kind": text,
+        **NAMES.members,
         "metadata": OBJECT_META,
         "spec": Object(
             {
@@ -88,11 +96,13 @@ JOB = Object(
                 "parallelism": natural,
                 "completionMode": text,
                 "suspend": boolean,
-                "template": Object({"metadata": OBJECT_META, "spec": POD_SPEC}),
+                "template": TEMPLATE,
             }
         ),
     }
 )
 
-ANY_KIND = Object({"apiVersion": text, "kind": text, "metadata": OBJECT_META, "spec": OBJECT})
-"""Kinds other than a Job: only what every object has is looked at."""
+POD = Object({**NAMES.members, **TEMPLATE.members})
+
+ANY_KIND = Object({**NAMES.members, "metadata": OBJECT_META, "spec": OBJECT})
+"""Other kinds: only what every object has is looked at. Their pod templates are read where the kind is known."""

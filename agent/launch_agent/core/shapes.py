@@ -6,6 +6,7 @@ numbers are texts where Kubernetes wants texts, and what the table does not name
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -109,6 +110,34 @@ def boolean(value: Any, path: str) -> bool:
     if not isinstance(value, bool):
         raise mismatch(path, "true or false", value)
     return value
+
+
+_LENGTHS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+_DURATION = re.compile(r"([1-9][0-9]{0,8})([smhd]?)", re.ASCII)
+LONGEST = 2_147_483_647
+"""Seconds: the most that Kubernetes takes for a pod's deadline."""
+
+
+def duration(value: Any, path: str) -> float:
+    """Seconds, more than 0: a number, or a text such as ``90s``, ``30m``, ``2h``, ``1d``. SpecError for others."""
+    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if found:
+        return float(min(int(found[1]) * _LENGTHS[found[2]], LONGEST))
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= LONGEST:
+        return float(value)
+    raise SpecError(
+        path,
+        "is no length of time.",
+        detail=f"Expected seconds, or a text such as 90s, 30m, 2h or 1d; found {describe(value)}.",
+        resolution="Correct it in the queue's config or in the item.",
+    )
+
+
+def seconds(value: Any, path: str) -> float:
+    """A number of seconds, 0 or more. SpecError for anything else."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= LONGEST:
+        return float(value)
+    raise mismatch(path, "a number of seconds from 0 on", value)
 
 
 def anything(value: Any, _path: str) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 from launch_agent.core import pod_shapes
 from launch_agent.core.merging import merge
 from launch_agent.core.models import Resource
-from launch_agent.core.shapes import Each, Object, Texts, natural, scalar, text
+from launch_agent.core.shapes import Each, Object, Texts, boolean, duration, natural, scalar, seconds, text
 from launch_agent.errors import SpecError
 
 SCHEDULER_URI = "placeholder-uri-scheduler"
@@ -32,6 +32,7 @@ AGENT_KEYS: Mapping[Resource, frozenset[str]] = {
             "context",
             "wait_for_ready",
             "wait_timeout",
+            "max_runtime",
             "name",
             "runner",
             "group",
@@ -74,6 +75,7 @@ _SPEC = Object(
         "overrides": _OVERRIDES,
         "sweep_id": text,
         "python_version": scalar,
+        "max_runtime": duration,
         "additional_services": Each(Object({"name": text, "config": Object()}), "objects with `name` and `config`"),
         "_resume_count": natural,
         "_wandb_api_key": text,
@@ -98,7 +100,8 @@ class Overrides:
 class RunSpec:
     """A well-formed run spec. Absent, null and empty texts are None; ``raw`` is the whole as it came.
 
-    ``resource_args`` are those of ``resource`` without the agent's own keys, which are in ``agent_args``.
+    ``resource_args`` are those of ``resource`` without the agent's own keys, which are in ``agent_args``, read.
+    ``max_runtime`` is in seconds, None: for ever.
     """
 
     entity: str
@@ -118,6 +121,7 @@ class RunSpec:
     uri: str | None
     additional_services: tuple[Mapping[str, Any], ...] = field(repr=False)
     api_key: str | None = field(repr=False)
+    max_runtime: float | None
     raw: Mapping[str, Any] = field(repr=False)
 
     @property
@@ -131,15 +135,14 @@ class RunSpec:
     @property
     def is_job_manifest(self) -> bool:
         """Whether the Kubernetes manifest is a plain Job (protocol 7.3.2)."""
-        args = self.resource_args
-        return args.get("apiVersion") in JOB_API_VERSIONS and args.get("kind") in {None, "Job"}
+        return _is_job(self.resource_args)
 
 
 def parse(run_spec: Mapping[str, Any]) -> RunSpec:
     """Read a run spec. Raises SpecError with the key's path, what is wanted there and the type of what was found."""
     values = _SPEC(run_spec, "")
     resource = _read_resource(values.get("resource"))
-    manifest, agent_args = _split_arguments(values.get("resource_args", {}), resource)
+    manifest, agent_args = read_arguments(values.get("resource_args", {}), resource)
     overrides = values.get("overrides", {})
     result = RunSpec(
         entity=_require(values, "entity"),
@@ -167,6 +170,7 @@ def parse(run_spec: Mapping[str, Any]) -> RunSpec:
         uri=values.get("uri") or None,
         additional_services=tuple(values.get("additional_services", ())),
         api_key=values.get("_wandb_api_key") or None,
+        max_runtime=agent_args.get("max_runtime") or values.get("max_runtime"),
         raw=run_spec,
     )
     _check_source(result)
@@ -226,8 +230,8 @@ def _check_image(image: str | None, path: str) -> str | None:
     return image
 
 
-def _split_arguments(arguments: Mapping[str, Any], resource: Resource) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The resource's own arguments: (what reaches the target, what is meant for the agent)."""
+def read_arguments(arguments: Mapping[str, Any], resource: Resource) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The resource's own arguments, read: (what reaches the target, what is meant for the agent). Raises SpecError."""
     path = f"resource_args.{resource}"
     given = arguments.get(resource)
     values: dict[str, Any] = Object()({} if given is None else given, path)
@@ -244,13 +248,47 @@ def _split_arguments(arguments: Mapping[str, Any], resource: Resource) -> tuple[
 
 
 _PROCESS_ARGUMENTS = Object({"env": Texts(), "working_dir": text})
-_AGENT_ARGUMENTS = Object({"namespace": text, "configFile": text, "context": text, "builder": Object()})
+_AGENT_ARGUMENTS = Object(
+    {
+        "namespace": text,
+        "configFile": text,
+        "context": text,
+        "builder": Object(),
+        "max_runtime": duration,
+        "wait_for_ready": boolean,
+        "wait_timeout": seconds,
+    }
+)
 
 
 def _read_manifest(values: dict[str, Any], path: str) -> dict[str, Any]:
-    is_job = values.get("apiVersion") in JOB_API_VERSIONS and values.get("kind") in {None, "Job"}
-    result: dict[str, Any] = (pod_shapes.JOB if is_job else pod_shapes.ANY_KIND)(values, path)
+    names = pod_shapes.NAMES({key: values[key] for key in ("apiVersion", "kind") if key in values}, path)
+    known = {**{key: value for key, value in values.items() if key not in {"apiVersion", "kind"}}, **names}
+    shape = pod_shapes.ANY_KIND
+    if _is_job(known):
+        shape = pod_shapes.JOB
+    else:
+        _check_names(known, path)
+        if (known["apiVersion"], known["kind"]) == ("v1", "Pod"):
+            shape = pod_shapes.POD
+    result: dict[str, Any] = shape(known, path)
     return result
+
+
+def _is_job(manifest: Mapping[str, Any]) -> bool:
+    """Protocol 7.3.2: what names no kind is a Job."""
+    return (manifest.get("apiVersion") or None) in JOB_API_VERSIONS and (manifest.get("kind") or "Job") == "Job"
+
+
+def _check_names(manifest: Mapping[str, Any], path: str) -> None:
+    """A kind without its version, or a version without its kind, is nobody's."""
+    for key, other in (("apiVersion", "kind"), ("kind", "apiVersion")):
+        if not manifest.get(key):
+            raise SpecError(
+                f"{path}.{key}",
+                f"is missing, and {other} is {str(manifest[other])[:60]!r}: that alone says no kind of object.",
+                resolution=f"Add {key}; for a Job leave both out.",
+            )
 
 
 def _check_source(spec: RunSpec) -> None:

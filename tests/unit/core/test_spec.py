@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -225,3 +226,47 @@ def test_a_spec_that_is_no_object_is_refused() -> None:
 def test_a_sweep_s_scheduler_is_known_by_its_uri(changes: dict[str, Any], is_scheduler: bool) -> None:
     values = {"docker": None, "uri": "placeholder-uri-scheduler", **changes}
     assert specs.parse(make_spec(**values)).is_scheduler is is_scheduler
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [
+        (90, 90.0),
+        (0.5, 0.5),
+        ("90", 90.0),
+        ("90s", 90.0),
+        ("30m", 1800.0),
+        ("2h", 7200.0),
+        ("1d", 86_400.0),
+        ("999999999d", 2_147_483_647.0),
+    ],
+)
+def test_a_length_of_time_is_seconds_or_a_number_with_its_unit(given: Any, seconds: float) -> None:
+    assert specs.parse(make_spec({"max_runtime": given})).max_runtime == seconds
+    assert specs.parse(make_spec(max_runtime=given)).max_runtime == seconds
+
+
+def test_the_manifest_s_own_max_runtime_goes_before_the_run_spec_s_and_there_may_be_none() -> None:
+    assert specs.parse(make_spec({"max_runtime": "1m"}, max_runtime="2h")).max_runtime == 60.0
+    assert specs.parse(make_spec()).max_runtime is None
+
+
+def test_the_agents_keys_are_read_and_taken_out_of_the_manifest() -> None:
+    own = {"wait_for_ready": False, "wait_timeout": 5, "max_runtime": "1h", "plural": "jobs", "configFile": None}
+    manifest, agent_args = specs.read_arguments({"kubernetes": {"kind": "Job", **own}}, Resource.KUBERNETES)
+    assert manifest == {"kind": "Job"}
+    assert agent_args == {"wait_for_ready": False, "wait_timeout": 5.0, "max_runtime": 3600.0, "plural": "jobs"}
+
+
+@pytest.mark.parametrize(
+    ("manifest", "path"),
+    [
+        ({"kind": "PyTorchJob"}, "apiVersion: is missing, and kind is 'PyTorchJob'"),
+        ({"apiVersion": "kubeflow.org/v1"}, "kind: is missing, and apiVersion is 'kubeflow.org/v1'"),
+        ({"kind": []}, "kind: expected a text, found a list"),
+        ({"apiVersion": {}}, "apiVersion: expected a text, found an object"),
+    ],
+)
+def test_a_manifest_of_no_kind_is_refused_with_the_key_that_is_missing(manifest: dict[str, Any], path: str) -> None:
+    with pytest.raises(SpecError, match=re.escape(f"resource_args.kubernetes.{path}")):
+        specs.parse(make_spec(manifest))
