@@ -3,6 +3,10 @@
 W&B lays a submitter's arguments over the queue's and hands out the result; who wrote what is found by comparing with
 the queue's own config, before macros are filled. A value is the queue's only where the queue has the very same text at
 the very same place and no part of that text is chosen by a submitter. Everything else is the submitter's.
+
+A list counts entry by entry: one that differs from the queue's is the submitter's as a whole, so that nobody can keep
+a container's privileges and put another image under them. Where only a template variable or a macro was filled in, the
+entry stays the queue's and the filled text is the submitter's.
 """
 
 from __future__ import annotations
@@ -23,11 +27,20 @@ class Hand(StrEnum):
     SUBMITTER = "submitter"
 
 
-_MARK = object()
-"""In the tree of differences: this value, and all that lies in it, is the submitter's."""
+class _Mark(StrEnum):
+    """In the tree of differences: what lies here is the submitter's."""
 
-_CHOSEN = re.compile(r"\$\{(?:run_name|run_id|author|image_uri|project_name|entity_name)\}|\{\{")
-"""Parts of a text that a submitter chooses: the documented macros, and template variables (protocol section 4)."""
+    CHOSEN = "chosen"  # the queue left the text open, and the submitter filled it
+    OTHER = "other"  # the queue has something else here, or nothing
+
+
+_Difference = Mapping[Any, Any] | _Mark | None
+
+_MACRO = re.compile(r"\$\{(?:run_name|run_id|author|image_uri|project_name|entity_name)\}")
+"""The documented macros (protocol section 4): a submitter chooses the values of all of them."""
+
+_VARIABLE = re.compile(r"\{\{\s*[A-Za-z_][\w-]*\s*\}\}")
+"""A template variable: W&B fills it when an item is pushed, with what the submitter gave (protocol section 4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,55 +50,78 @@ class Hands:
     everything: bool = True
     _differences: Mapping[Any, Any] = field(default_factory=dict, repr=False)
 
-    def of(self, path: Path) -> Hand:
-        """Who wrote the value at the path (a tuple of keys and indexes from the manifest's top).
+    def is_new(self, path: Path) -> bool:
+        """Whether the submitter wrote it himself: more than filling in what the queue left open."""
+        return self.everything or self._find(path) is _Mark.OTHER
 
-        A container that stands in the queue's config is the queue's even where a submitter changed something in it.
+    def of(self, path: Path) -> Hand:
+        """Who wrote the value at the path (keys and indexes from the manifest's top).
+
+        The submitter, where anything in it is the submitter's: judge the smallest part that says what matters.
         """
-        if self.everything:
-            return Hand.SUBMITTER
-        node: Any = self._differences
+        is_queues = not self.everything and not self._find(path)
+        return Hand.QUEUE if is_queues else Hand.SUBMITTER
+
+    def _find(self, path: Path) -> _Difference:
+        node: _Difference = self._differences
         for step in path:
-            if node is _MARK:
-                return Hand.SUBMITTER
-            node = node.get(step)
-            if node is None:
-                return Hand.QUEUE
-        return Hand.SUBMITTER if node is _MARK else Hand.QUEUE
+            if isinstance(node, _Mark):
+                break
+            node = None if node is None else node.get(step)
+        return node
 
 
 def split(given: Mapping[str, Any], queue: Mapping[str, Any] | None) -> Hands:
-    """Compare what came with what the queue has; ``queue`` None: its config is not known, so all is the submitter's."""
+    """Compare what came with what the queue has, both as written (`merging.unwrap`).
+
+    ``queue`` None: its config is not known, so all is the submitter's.
+    """
     if queue is None:
         return Hands()
-    difference = _compare(given, queue)
-    if difference is _MARK:
-        return Hands()
+    difference = _compare_objects(given, queue)
     return Hands(everything=False, _differences=difference or {})
 
 
-def _compare(given: Any, queue: Any) -> Any:
-    """None where all is the queue's, the mark where all is the submitter's, else what differs, by key or index."""
+def _compare(given: Any, queue: Any) -> _Difference:
+    """None where all is the queue's, a mark where all is the submitter's, else what differs, by key or index."""
     if isinstance(given, Mapping):
-        if not isinstance(queue, Mapping):
-            return _MARK
-        found = {key: _compare(value, queue[key]) if key in queue else _MARK for key, value in given.items()}
-    elif isinstance(given, (list, tuple)):
-        # W&B replaces lists as a whole. One that is not the queue's entry for entry was written by the submitter: what
-        # stands in it is a new whole, though some entries may look like the queue's.
-        if not isinstance(queue, (list, tuple)) or len(given) != len(queue):
-            return _MARK
-        found = {index: _compare(value, queue[index]) for index, value in enumerate(given)}
-        if any(difference is not None for difference in found.values()):
-            return _MARK
-        return None
-    else:
-        return None if _is_same(given, queue) else _MARK
-    different = {key: difference for key, difference in found.items() if difference is not None}
-    return different or None
+        return _compare_objects(given, queue) if isinstance(queue, Mapping) else _Mark.OTHER
+    if isinstance(given, (list, tuple)):
+        return _compare_lists(given, queue) if isinstance(queue, (list, tuple)) else _Mark.OTHER
+    return _compare_values(given, queue)
 
 
-def _is_same(given: Any, queue: Any) -> bool:
-    if type(given) is not type(queue) or given != queue:
-        return False
-    return not (isinstance(given, str) and _CHOSEN.search(given))
+def _compare_objects(given: Mapping[str, Any], queue: Mapping[str, Any]) -> Mapping[Any, Any] | None:
+    found = {key: _compare(value, queue.get(key)) for key, value in given.items() if value is not None}
+    return {key: difference for key, difference in found.items() if difference is not None} or None
+
+
+def _compare_lists(given: Any, queue: Any) -> Mapping[Any, Any] | None:
+    found: dict[int, _Difference] = {}
+    for index, value in enumerate(given):
+        difference = _compare(value, queue[index]) if index < len(queue) else _Mark.OTHER
+        if difference is not None:
+            found[index] = difference if _is_only_chosen(difference) else _Mark.OTHER
+    return found or None
+
+
+def _is_only_chosen(difference: _Difference) -> bool:
+    if isinstance(difference, Mapping):
+        return all(map(_is_only_chosen, difference.values()))
+    return difference is _Mark.CHOSEN
+
+
+def _compare_values(given: Any, queue: Any) -> _Difference:
+    if isinstance(queue, str) and _VARIABLE.search(queue):
+        return _Mark.CHOSEN if _fits(given, queue) else _Mark.OTHER
+    if isinstance(given, bool) is not isinstance(queue, bool) or given != queue:
+        return _Mark.OTHER
+    return _Mark.CHOSEN if isinstance(given, str) and _MACRO.search(given) else None
+
+
+def _fits(given: Any, template: str) -> bool:
+    """Whether filling the template's variables can have given the value."""
+    if _VARIABLE.fullmatch(template.strip()):
+        return True  # the variable's own type: a text or a number
+    pattern = ".*".join(map(re.escape, _VARIABLE.split(template)))
+    return isinstance(given, str) and re.fullmatch(pattern, given, re.DOTALL) is not None

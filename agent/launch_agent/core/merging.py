@@ -21,3 +21,10 @@ def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         else:
             result[key] = value
     return result
+
+
+def unwrap(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """An object without wrappers of its own name: W&B's documentation has ``kubernetes:`` twice in its examples."""
+    while isinstance(inner := values.get(name), Mapping):
+        values = merge(inner, {key: value for key, value in values.items() if key != name})
+    return values

@@ -1,4 +1,4 @@
-"""What the agent's owner lets a queue's owner and a submitter do (issue 5). Values only; `core/judgement.py` applies them."""
+"""What the agent's owner lets a queue's owner and a submitter do (issue 5). `core/judgement.py` applies it."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from launch_agent.core import pod_shapes
-from launch_agent.core.merging import merge
+from launch_agent.core.merging import unwrap
 from launch_agent.core.models import Resource
 from launch_agent.core.shapes import Each, Object, Texts, boolean, duration, natural, scalar, seconds, text
 from launch_agent.errors import SpecError
@@ -234,9 +234,7 @@ def read_arguments(arguments: Mapping[str, Any], resource: Resource) -> tuple[di
     """The resource's own arguments, read: (what reaches the target, what is meant for the agent). Raises SpecError."""
     path = f"resource_args.{resource}"
     given = arguments.get(resource)
-    values: dict[str, Any] = Object()({} if given is None else given, path)
-    while isinstance(inner := values.get(resource), Mapping):  # the documentation's own examples have it twice
-        values = merge(inner, {key: value for key, value in values.items() if key != resource})
+    values = unwrap(Object()({} if given is None else given, path), resource)
     own = AGENT_KEYS.get(resource, frozenset({"builder"}))
     kept = {key: value for key, value in values.items() if key not in own}
     agent_args = _AGENT_ARGUMENTS({key: values[key] for key in own & values.keys()}, path)

@@ -1,0 +1,293 @@
+"""``check``: does the owner's policy let an item be launched? Judged once, before it is planned.
+
+What came is judged, not what is made of it: the agent's own additions need no leave. Texts are judged with their macros
+filled in; whose they are was found before that (`core/hands.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from launch_agent.core import clusters, finders, patterns, places, shapes, uses, verdicts
+from launch_agent.core.budget import check_caps
+from launch_agent.core.entries import Entry, walk
+from launch_agent.core.hands import Hand, Hands
+from launch_agent.core.kinds import Kind, Kinds
+from launch_agent.core.models import Resource
+from launch_agent.core.places import Path
+from launch_agent.core.policy import Policy, Protected, Subject
+from launch_agent.core.profiles import CLUSTER, CONTROLS, UNKNOWN_KIND, Control
+from launch_agent.core.spec import RunSpec
+from launch_agent.core.uses import Use
+from launch_agent.errors import RefusedError
+
+PATH = "resource_args.kubernetes"
+ITEM_SECRETS = ("wandb-api-key-*", "regcred-*")
+"""What the Secrets of items are called (protocol 7.3.3)."""
+
+HELM_SECRETS = "sh.helm.release.v1.*"
+"""Helm keeps the values of releases in these, API keys among them."""
+
+RECORDS = "launch-agent-item-*"
+"""The ConfigMaps that hold the agent's records."""
+
+
+def check(
+    spec: RunSpec,
+    hands: Hands,
+    policy: Policy,
+    protected: Protected,
+    kinds: Kinds,
+    *,
+    default_namespace: str = "default",
+) -> None:
+    """Raise RefusedError (SpecError where a value has no meaning) for an item that the policy does not let pass.
+
+    ``spec`` has its macros filled in. ``default_namespace`` is where an item goes that names none.
+    """
+    if spec.resource is not Resource.KUBERNETES:
+        return
+    body = spec.resource_args
+    kind = kinds.find(str(body.get("apiVersion") or "batch/v1"), str(body.get("kind") or "Job"), body)
+    namespace = _find_namespace(spec, default_namespace)
+    judge = _Judge(body, PATH, hands, policy, protected, namespace, kind)
+    judge.check_item(spec)
+    judge.check_body()
+    judges = [judge]
+    for index, service in enumerate(spec.additional_services):
+        config = service.get("config") or {}
+        path = f"additional_services[{index}].config"
+        kind = kinds.find(str(config.get("apiVersion") or "v1"), str(config.get("kind") or ""), config)
+        judges.append(_Judge(config, path, Hands(), policy, protected, namespace, kind))
+        judges[-1].check_service()
+        judges[-1].check_body()
+    check_caps([(one.body, one.base, one.hands, one.kind) for one in judges], policy)
+
+
+def _find_namespace(spec: RunSpec, default: str) -> str:
+    """Where the item's objects go: as it is planned."""
+    metadata = spec.resource_args.get("metadata") or {}
+    return str(metadata.get("namespace") or spec.agent_args.get("namespace") or default)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """Judges one object. ``base`` is what its paths begin with, ``namespace`` where it goes."""
+
+    body: Mapping[str, Any]
+    base: str
+    hands: Hands
+    policy: Policy
+    protected: Protected
+    namespace: str
+    kind: Kind
+
+    # ── what is not in the object ──
+
+    def check_item(self, spec: RunSpec) -> None:
+        """The item around its object: kind, image, namespace, cluster."""
+        if not self.kind.is_known:
+            self._check_control(UNKNOWN_KIND, ("kind",), self._worse(("apiVersion",), ("kind",)))
+        if spec.image:
+            path = "docker.docker_image" if (spec.raw.get("docker") or {}).get("docker_image") else "image_uri"
+            self._check_image(spec.image, path, Hand.SUBMITTER)
+        has_namespace = (self.body.get("metadata") or {}).get("namespace") or spec.agent_args.get("namespace")
+        if not has_namespace:  # the submitter may have taken the queue's away
+            use = Use(Subject.NAMESPACES, self.namespace, ("metadata", "namespace"))
+            self._check_use(use, Hand.SUBMITTER)
+        elif spec.agent_args.get("namespace"):
+            use = Use(Subject.NAMESPACES, str(spec.agent_args["namespace"]), ("namespace",))
+            self._check_use(use, self.hands.of(("namespace",)))
+        if cluster := clusters.key(spec.agent_args):
+            paths = [(key,) for key in ("configFile", "context") if spec.agent_args.get(key)]
+            self._check_use(Use(Subject.CLUSTERS, cluster, paths[0]), self._worse(*paths), CLUSTER)
+
+    def check_service(self) -> None:
+        """An additional service: its kind."""
+        self._check_use(Use(Subject.ADDITIONAL_SERVICES, self.kind.kind, ("kind",)), Hand.SUBMITTER)
+
+    def _worse(self, *paths: Path) -> Hand:
+        return next((Hand.SUBMITTER for path in paths if self.hands.of(path) is Hand.SUBMITTER), Hand.QUEUE)
+
+    # ── the object ──
+
+    def check_body(self) -> None:
+        """Each member of the object, and what its parts are to each other."""
+        for entry in walk(self.body):
+            if self._is_left_out(entry):
+                continue
+            self._check_entry(entry, self.hands.of)
+            self._check_main_container(entry)
+            self._check_mounts(entry)
+            self._check_default_account(entry)
+
+    def _is_left_out(self, entry: Entry) -> bool:
+        """Where W&B's documentation has it, a Job has no such field: it is left out, with a warning."""
+        misplaced: Path = ("spec", "template", "securityContext")
+        return self.kind.is_job and entry.path[:3] == misplaced
+
+    def _check_entry(self, entry: Entry, hand_of: Callable[[Path], Hand], through: str = "") -> None:
+        if entry.key in finders.BOOLEANS and entry.holder not in uses.FREE_MAPS and not isinstance(entry.value, bool):
+            raise shapes.mismatch(self._show(entry.path), "true or false", entry.value)
+        found = list(uses.find(entry))
+        for use in found:
+            self._check_protected(use)
+        for control in CONTROLS:
+            for below in control.find(entry):
+                path = (*entry.path, *below)
+                if control.subject is None:
+                    self._check_control(control, path, hand_of(path), through)
+                else:
+                    self._check_opened(control, path, found, hand_of, through)
+        for use in found:
+            if use.subject is Subject.IMAGES:
+                self._check_image(use.value, self._show(use.path), hand_of(use.path))
+            else:
+                self._check_use(use, hand_of(use.path), through=through)
+
+    def _check_opened(
+        self, control: Control, path: Path, found: list[Use], hand_of: Callable[[Path], Hand], through: str
+    ) -> None:
+        """A field that the profile refuses unless an ``allow`` list names what it holds."""
+        named = [use for use in found if use.subject is control.subject]
+        for use in named or [Use(control.subject or Subject.VOLUME_TYPES, control.name, path)]:
+            self._check_use(use, hand_of(use.path), control, through=through)
+
+    def _check_control(self, control: Control, path: Path, hand: Hand, through: str = "") -> None:
+        if self.policy.of(hand).profile in control.refused_by:
+            raise verdicts.refuse_field(
+                self._show(path),
+                control,
+                hand,
+                self.policy,
+                through=through,
+                is_queue_known=not self.hands.everything or self.base != PATH,
+            )
+
+    def _check_use(self, use: Use, hand: Hand, control: Control | None = None, *, through: str = "") -> None:
+        """The lists for the subject; where none decides and a control refuses the field, the profile."""
+        setting, passes = verdicts.find_list(self.policy, hand, use.subject, use.value)
+        if passes is False:
+            raise verdicts.refuse_listed(self._show(use.path), use.subject, use.value, setting, through=through)
+        if passes is None and control is not None:
+            self._check_control(control, use.path, hand, through)
+
+    def _check_image(self, image: str, path: str, hand: Hand) -> None:
+        setting, passes = verdicts.find_list(self.policy, hand, Subject.IMAGES, image)
+        if passes is False:
+            raise verdicts.refuse_listed(path, Subject.IMAGES, image, setting)
+        for name, rules in ((f"policy.{hand}", self.policy.of(hand)), ("policy", self.policy.both)):
+            if rules.require_digest and not patterns.has_digest(image):
+                raise RefusedError(
+                    f"{path} is not allowed: the image {verdicts.show(image)} is not named by a digest.",
+                    detail=f"The rule is {name}.images.requireDigest in launch-config.yaml; no profile changes it.",
+                    resolution="Write it as <repository>@sha256:<digest>.",
+                )
+
+    # ── what its parts are to each other ──
+
+    def _check_main_container(self, entry: Entry) -> None:
+        """The item's image and command go where this annotation says: not into a container of the queue's."""
+        if entry.key != finders.MAIN_CONTAINER or entry.holder != "annotations" or not self.hands.is_new(entry.path):
+            return
+        for other in walk(self.body):
+            named = [
+                index
+                for index, container in enumerate(_objects(other.value))
+                if other.key == "containers" and container.get("name") == entry.value
+            ]
+            if any(not self.hands.is_new((*other.path, index)) for index in named):
+                raise RefusedError(
+                    f"{self._show(entry.path)} is not allowed: it puts the item into a container of the queue's.",
+                    detail="The submitter wrote it, and the container that it names is in the queue's config.",
+                    resolution="Leave it out: the queue's config says which container is the job's.",
+                )
+
+    def _check_mounts(self, entry: Entry) -> None:
+        """A submitter who mounts a volume of the queue's in a container of his own uses what it holds."""
+        if entry.key not in {"volumeMounts", "volumeDevices"} or self.hands.everything:
+            return
+        for index, mount in enumerate(_objects(entry.value)):
+            if self.hands.is_new((*entry.path, index)):
+                for path, volume in self._find_volumes(entry.path, mount.get("name")):
+                    for member in walk(volume, path):
+                        self._check_entry(member, lambda _: Hand.SUBMITTER, self._show((*entry.path, index)))
+
+    def _find_volumes(self, path: Path, name: Any) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+        """Volumes of that name in the objects around the path."""
+        for depth in range(len(path)):
+            where = (*path[:depth], "volumes")
+            for index, volume in enumerate(_objects(places.get(self.body, where))):
+                if volume.get("name") == name:
+                    yield (*where, index), volume
+
+    # ── what is never allowed ──
+
+    def _check_protected(self, use: Use) -> None:
+        mine = self.protected
+        is_home = self.namespace == mine.namespace
+        if use.subject is Subject.SERVICE_ACCOUNTS and is_home and use.value == mine.service_account:
+            raise verdicts.refuse_protected(
+                self._show(use.path), use.subject, use.value, "is the agent's own", "Name an account made for jobs."
+            )
+        if use.subject is Subject.SECRETS:
+            self._check_secret(use, is_home)
+        elif use.subject is Subject.CONFIG_MAPS and (use.value in mine.config_maps or fnmatchcase(use.value, RECORDS)):
+            raise verdicts.refuse_protected(
+                self._show(use.path), use.subject, use.value, "is the agent's own", "Leave it out."
+            )
+
+    def _check_secret(self, use: Use, is_home: bool) -> None:
+        mine = self.protected
+        is_token = bool(mine.service_account) and is_home and use.value.startswith(f"{mine.service_account}-token-")
+        if use.value in mine.secrets or is_token or fnmatchcase(use.value, HELM_SECRETS):
+            raise verdicts.refuse_protected(self._show(use.path), use.subject, use.value, "is the agent's own")
+        if any(fnmatchcase(use.value, pattern) for pattern in ITEM_SECRETS) and not self._is_listed(use.value):
+            raise verdicts.refuse_protected(
+                self._show(use.path),
+                use.subject,
+                use.value,
+                "has a name that the Secrets of items have",
+                "Leave it out, or give your own Secret another name; the agent's owner may also name it, without `*`, "
+                "in policy.secrets.allow.",
+            )
+
+    def _is_listed(self, secret: str) -> bool:
+        """Whether the agent's owner names just this Secret: then it is none of an item's."""
+        every = (self.policy.both, self.policy.queue, self.policy.submitter)
+        return any(
+            secret in (rules.lists[Subject.SECRETS].allow or ()) for rules in every if Subject.SECRETS in rules.lists
+        )
+
+    def _check_default_account(self, entry: Entry) -> None:
+        """A pod that names no account gets the namespace's ``default``, which may be the agent's own."""
+        mine = self.protected
+        if mine.service_account != "default" or self.namespace != mine.namespace or entry.key != "containers":
+            return
+        pod = entry.parent
+        if (
+            pod.get("serviceAccountName")
+            or pod.get("serviceAccount")
+            or pod.get("automountServiceAccountToken") is False
+        ):
+            return
+        path = (*entry.path[:-1], "automountServiceAccountToken")
+        raise verdicts.refuse_protected(
+            self._show(path),
+            Subject.SERVICE_ACCOUNTS,
+            "default",
+            "is the agent's own, and its token would be in the pod",
+            "Set it to false, or launch in another namespace.",
+        )
+
+    def _show(self, path: Path) -> str:
+        text = places.text(path)
+        return f"{self.base}.{text}" if text else self.base
+
+
+def _objects(value: Any) -> list[Mapping[str, Any]]:
+    entries = value if isinstance(value, (list, tuple)) else ()
+    return [entry if isinstance(entry, Mapping) else {} for entry in entries]
