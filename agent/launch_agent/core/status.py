@@ -231,7 +231,9 @@ def true_conditions(body: Manifest) -> dict[str, Mapping[str, Any]]:
 
 def _conditions(body: Manifest) -> Iterator[Mapping[str, Any]]:
     """Conditions of the usual form; some kinds (Volcano) have others under that name."""
-    for _, entry in places.find(body, "status.conditions[]"):
+    state = body.get("status")
+    entries = state.get("conditions") if isinstance(state, Mapping) else None
+    for entry in entries if isinstance(entries, (list, tuple)) else ():
         if isinstance(entry, Mapping) and isinstance(entry.get("type"), str):
             yield entry
 
