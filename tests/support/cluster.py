@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import yaml
 
+from tests.support import custom_kinds
 from tests.support.waiting import wait_until
 
 Json = dict[str, Any]
@@ -24,6 +25,12 @@ PATHS = {
     "Event": "/api/v1/namespaces/{namespace}/events",
     "Deployment": "/apis/apps/v1/namespaces/{namespace}/deployments",
     "Lease": "/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases",
+    "Service": "/api/v1/namespaces/{namespace}/services",
+    "Namespace": "/api/v1/namespaces",
+    "ValidatingAdmissionPolicy": "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
+    "ValidatingAdmissionPolicyBinding": "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings",
+    "CustomResourceDefinition": "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+    **custom_kinds.PATHS,
 }
 NAMESPACES = "/api/v1/namespaces"
 
@@ -55,6 +62,10 @@ class Cluster:
         assert answer.is_success, answer.text
         made: Json = answer.json()
         return made
+
+    def try_create(self, kind: str, namespace: str, body: Json) -> httpx.Response:
+        """What the API server says to an object; nothing is made."""
+        return self._http.post(PATHS[kind].format(namespace=namespace), params={"dryRun": "All"}, json=body)
 
     def find(self, kind: str, namespace: str, selector: str = "") -> list[Json]:
         """All objects of a kind in a namespace."""

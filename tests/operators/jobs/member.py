@@ -1,0 +1,38 @@
+"""One process of a job: tells what it was given, does what ACT says, ends as told.
+
+ACT is ``finish`` (the default), ``fail`` (exit code 7 after a last line), or ``wait`` (until it is ended). FAIL_INDEX
+lets one index of an Indexed Job fail, FAIL_ROLE one role. The process that has the run's id starts and ends the run.
+"""
+
+import json
+import os
+import signal
+import sys
+
+TOLD = ("WANDB_RUN_ID", "WANDB_PROJECT", "WANDB_ENTITY", "WANDB_BASE_URL", "RANK", "WORLD_SIZE", "JOB_COMPLETION_INDEX")
+
+index = os.environ.get("JOB_COMPLETION_INDEX", "")
+given = {name: os.environ[name] for name in TOLD if name in os.environ}
+print(
+    json.dumps(given | {"key": len(os.environ.get("WANDB_API_KEY", "")), "role": os.environ.get("ROLE", "")}),
+    flush=True,
+)
+
+act = os.environ.get("ACT", "finish")
+if index and index == os.environ.get("FAIL_INDEX"):
+    act = "fail"
+if "WANDB_RUN_ID" in os.environ and index in {"", "0"}:
+    import wandb
+
+    run = wandb.init()
+    run.log({"loss": 0.5})
+    if act == "wait":
+        print("waiting to be ended", flush=True)
+        signal.pause()
+    run.finish(exit_code=7 if act == "fail" else 0)
+if act == "wait":
+    signal.pause()
+if act == "fail":
+    print(f"no shard for {os.environ.get('ROLE') or 'index ' + index}", flush=True)
+    sys.exit(7)
+print("done", flush=True)
