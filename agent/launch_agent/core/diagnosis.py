@@ -12,6 +12,7 @@ from launch_agent.core.categories import DETAIL_LIMIT, Category, clip
 from launch_agent.core.event_diagnosis import from_events
 from launch_agent.core.models import Diagnosis, Manifest
 from launch_agent.core.object_diagnosis import from_job, from_object, without_pods
+from launch_agent.core.waiting_reasons import WAITING
 
 __all__ = [
     "DETAIL_LIMIT",
@@ -201,7 +202,7 @@ def _examine_waiting(container: _Container, waiting: Mapping[str, Any], grace: f
         return _examine_crashes(container)
     if reason == "CreateContainerConfigError" and "runAsNonRoot" in message:
         reason = "CreateContainerError"
-    rule = _WAITING.get(reason)
+    rule = WAITING.get(reason)
     if rule is None:
         return None
     if rule.category == Category.IMAGE_PULL:
@@ -214,56 +215,6 @@ def _examine_waiting(container: _Container, waiting: Mapping[str, Any], grace: f
         fails_after=0.0 if rule.is_final else grace,
     )
     return Finding(diagnosis)
-
-
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    category: Category
-    what: str
-    cure: str
-    is_final: bool = False
-
-
-_PULL_CURE = (
-    "Check the image's name and tag, that the registry can be reached from the nodes, and the imagePullSecrets of the "
-    "queue's config."
-)
-_PULL = _Rule(Category.IMAGE_PULL, "can not start: its image can not be pulled", _PULL_CURE)
-_START = _Rule(
-    Category.CONTAINER_START,
-    "can not be created",
-    "Check its command, its volume mounts and its securityContext; an image that runs as root needs a USER.",
-)
-
-_WAITING: Mapping[str, _Rule] = {
-    "ErrImagePull": _PULL,
-    "ImagePullBackOff": _PULL,
-    "RegistryUnavailable": _PULL,
-    "SignatureValidationFailed": _PULL,
-    "ImageInspectError": _PULL,
-    "InvalidImageName": _Rule(
-        Category.IMAGE_NAME,
-        "can not start: its image's name is not valid",
-        "Correct the image's name in the item or in the queue's config.",
-        is_final=True,
-    ),
-    "ErrImageNeverPull": _Rule(
-        Category.IMAGE_PULL,
-        "can not start: its image is not on the node and its imagePullPolicy is Never",
-        "Use the imagePullPolicy IfNotPresent, or load the image onto the node.",
-        is_final=True,
-    ),
-    "CreateContainerConfigError": _Rule(
-        Category.CONFIG_MISSING,
-        "can not start: a Secret or ConfigMap that it needs is not there",
-        "Create it in the job's namespace, or correct its name in the queue's config. The Secret of the API key is "
-        "made by the chart in the namespaces of additionalTargetNamespaces.",
-    ),
-    "CreateContainerError": _START,
-    "RunContainerError": _START,
-    "PreStartHookError": _START,
-    "PostStartHookError": _START,
-}
 
 
 def _strip_backoff(message: str) -> str:
