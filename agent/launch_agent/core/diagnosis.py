@@ -234,7 +234,7 @@ def _examine_crashes(container: _Container) -> Finding | None:
         Category.CRASH_LOOP,
         f"The {container.label} ends again and again{how}.",
         clip(last.get("message")),
-        "Its last log lines say why. It is started again until the Job's backoffLimit is reached.",
+        "Its last log lines say why. It is started again until the workload's backoffLimit is reached.",
     )
     return Finding(diagnosis, container.name)
 
