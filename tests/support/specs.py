@@ -6,7 +6,8 @@ from typing import Any
 
 from launch_agent.core import manifest, refusals
 from launch_agent.core import spec as specs
-from launch_agent.core.models import KeySecret, LaunchContext, Plan, QueueItem
+from launch_agent.core.context import LaunchContext
+from launch_agent.core.models import KeySecret, Plan, QueueItem
 
 KEY = "f" * 40
 CONTEXT = LaunchContext(

@@ -18,7 +18,8 @@ from launch_agent.checks.samples import NAME, RUN_ID, Queue, make_run_spec
 from launch_agent.checks.trials import Trial, fail
 from launch_agent.core import leadership, manifest, refusals
 from launch_agent.core import spec as specs
-from launch_agent.core.models import KeySecret, LaunchContext, Manifest, Plan, QueueItem
+from launch_agent.core.context import LaunchContext
+from launch_agent.core.models import KeySecret, Manifest, Plan, QueueItem
 from launch_agent.errors import (
     ItemError,
     KubernetesConflict,

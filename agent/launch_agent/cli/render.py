@@ -11,7 +11,8 @@ from launch_agent.cli.parsing import Parser, add_common, add_output
 from launch_agent.cli.world import World
 from launch_agent.core import manifest, refusals, rendering
 from launch_agent.core import spec as specs
-from launch_agent.core.models import LaunchContext, Manifest, Plan, QueueItem
+from launch_agent.core.context import LaunchContext
+from launch_agent.core.models import Manifest, Plan, QueueItem
 from launch_agent.errors import ItemError
 from launch_agent.settings import Flags, Need, Settings, load
 from launch_agent.settings.context import make_context

@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from launch_agent.core.models import LaunchContext, QueueItem
+from launch_agent.core.context import LaunchContext
+from launch_agent.core.models import QueueItem
 from launch_agent.core.spec import RunSpec
 
 API_KEY = "WANDB_API_KEY"

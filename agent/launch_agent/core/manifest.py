@@ -6,24 +6,32 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from launch_agent.core import environment, macros, names, transforms
-from launch_agent.core.models import KeySecret, LaunchContext, Manifest, Plan, QueueItem, Resource
+from launch_agent.core import clusters, environment, macros, names, places, pull_secrets, receipt, services
+from launch_agent.core.context import LaunchContext
+from launch_agent.core.kinds import Kind
+from launch_agent.core.models import KeySecret, Manifest, Plan, QueueItem, Resource
 from launch_agent.core.spec import RunSpec
-from launch_agent.core.transforms import Facts, Transform
+from launch_agent.core.transforms import code, containers, identity, security, timing
+from launch_agent.core.transforms.facts import PATH, Body, Facts, Transform
+from launch_agent.core.transforms.roles import list_roles, main_path
 from launch_agent.errors import RefusedError, SpecError
 
-JOB_TRANSFORMS: tuple[Transform, ...] = (
-    transforms.fill_defaults,
-    transforms.name_containers,
-    transforms.set_name,
-    transforms.hold_ttl_back,
-    transforms.mark,
-    transforms.set_image,
-    transforms.override_command,
-    transforms.add_environment,
-    transforms.restrict,
+TRANSFORMS: tuple[Transform, ...] = (
+    identity.fill_defaults,
+    identity.read_templates,
+    identity.name_containers,
+    identity.set_name,
+    timing.hold_ttl_back,
+    timing.limit_runtime,
+    identity.mark,
+    containers.set_image,
+    containers.override_command,
+    containers.add_environment,
+    security.add_pull_secret,
+    code.mount_code,
+    security.restrict,
 )
-"""What makes a Job of a queue's manifest, in this order (protocol 7.3.2)."""
+"""What makes the object that is created of a queue's manifest, in this order, whatever its kind (protocol 7.3)."""
 
 PROCESS_ARGUMENTS = frozenset({"env", "working_dir"})
 """What a local process takes from its resource arguments (ours: W&B's agent reads none)."""
@@ -35,7 +43,7 @@ def plan(item: QueueItem, spec: RunSpec, run_id: str, context: LaunchContext, *,
     ``api_key`` is the agent's own; an item's goes before it. Raises SpecError or RefusedError.
     """
     if spec.resource is Resource.KUBERNETES:
-        return _plan_job(item, spec, run_id, context, api_key)
+        return _plan_object(item, spec, run_id, context, api_key)
     if spec.resource is Resource.LOCAL_PROCESS:
         return _plan_process(item, spec, run_id, context, api_key)
     raise RefusedError(
@@ -44,21 +52,69 @@ def plan(item: QueueItem, spec: RunSpec, run_id: str, context: LaunchContext, *,
     )
 
 
-# ── Jobs ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── objects of Kubernetes ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _plan_job(item: QueueItem, spec: RunSpec, run_id: str, context: LaunchContext, api_key: str | None) -> Plan:
+def _plan_object(item: QueueItem, spec: RunSpec, run_id: str, context: LaunchContext, api_key: str | None) -> Plan:
+    values = macros.collect(spec, run_id, context)
+    filled: Body = macros.fill(spec.resource_args, values, PATH)
+    kind = find_kind(spec, filled, context)
     own_key, key_secret = _choose_key(spec, run_id, context, api_key)
-    facts = Facts(item, spec, run_id, context, environment.build(spec, context, item, run_id), key_secret)
-    filled: dict[str, Any] = macros.fill(spec.resource_args, macros.collect(spec, run_id, context))
-    warnings = _find_oddities(filled, spec)
-    body = filled
-    for transform in JOB_TRANSFORMS:
-        body = transform(body, facts)
-    secrets: tuple[Manifest, ...] = ()
+    pull = context.pull_credential
+    facts = Facts(
+        item,
+        spec,
+        run_id,
+        context,
+        environment.build(spec, context, item, run_id),
+        key_secret,
+        kind,
+        places_image=macros.uses(spec.resource_args, macros.IMAGE),
+        max_runtime=spec.max_runtime,
+        pull_secret=names.secret_name(run_id, pull_secrets.PREFIX) if pull else "",
+    )
+    body = _transform(filled, facts)
+    namespace = body["metadata"]["namespace"]
+    secrets: list[Manifest] = []
     if own_key is not None and key_secret is not None:
-        secrets = (_make_secret(key_secret, own_key, body["metadata"]["namespace"], facts),)
-    return Plan(body, secrets, warnings=warnings)
+        secrets.append(_make_key_secret(key_secret, own_key, namespace, facts))
+    if pull:
+        secrets.append(pull_secrets.make(pull, run_id, namespace, _secret_labels(facts)))
+    configs = tuple(macros.fill(spec.additional_services, values, services.PATH))
+    return Plan(
+        workload=body,
+        secrets=tuple(secrets),
+        services=services.plan(configs, facts, namespace),
+        warnings=_find_oddities(filled, facts),
+        cluster=clusters.key(spec.agent_args),
+        service_wait=_read_wait(spec),
+        max_runtime=spec.max_runtime,
+        is_endless=kind.is_endless,
+        pull_registry=pull.registry if pull else "",
+    )
+
+
+def find_kind(spec: RunSpec, filled: Mapping[str, Any], context: LaunchContext) -> Kind:
+    """The facts of the manifest's kind. RefusedError for one that is not launched."""
+    if spec.is_job_manifest:
+        return context.kinds.find("batch/v1", "Job")
+    version, name = str(filled["apiVersion"]), str(filled["kind"])
+    kind = context.kinds.find(version, name, filled)
+    if kind.refusal:
+        raise RefusedError(f"{PATH}.kind: a {name} of {version} is not launched.", detail=kind.refusal)
+    return kind
+
+
+def _transform(filled: Body, facts: Facts) -> Body:
+    """The body after all transforms, with the receipt of those that changed it."""
+    body = filled
+    applied = []
+    for transform in TRANSFORMS:
+        before, body = body, transform(body, facts)
+        if body != before:
+            applied.append(transform.__name__)
+    text = receipt.write(filled, body, applied, facts.context)
+    return places.put(body, ("metadata", "annotations", receipt.ANNOTATION), text)
 
 
 def _choose_key(
@@ -73,47 +129,64 @@ def _choose_key(
     return (api_key, own) if api_key else (None, None)
 
 
-def _make_secret(place: KeySecret, key: str, namespace: str, facts: Facts) -> Manifest:
-    labels = transforms.make_labels(facts)
+def _make_key_secret(place: KeySecret, key: str, namespace: str, facts: Facts) -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {
-            "name": place.name,
-            "namespace": namespace,
-            "labels": {
-                "wandb.ai/created-by": "launch-agent",
-                transforms.INSTALLATION_LABEL: labels[transforms.INSTALLATION_LABEL],
-                transforms.ITEM_LABEL: labels[transforms.ITEM_LABEL],
-            },
-        },
+        "metadata": {"name": place.name, "namespace": namespace, "labels": _secret_labels(facts)},
         "type": "kubernetes.io/basic-auth",
         "data": {place.key: base64.b64encode(key.encode()).decode()},
     }
 
 
-def _find_oddities(manifest: Mapping[str, Any], spec: RunSpec) -> tuple[str, ...]:
+def _secret_labels(facts: Facts) -> dict[str, str]:
+    labels = identity.make_labels(facts)
+    return {
+        "wandb.ai/created-by": "launch-agent",
+        identity.INSTALLATION_LABEL: labels[identity.INSTALLATION_LABEL],
+        identity.ITEM_LABEL: labels[identity.ITEM_LABEL],
+    }
+
+
+def _read_wait(spec: RunSpec) -> float | None:
+    """Seconds for additional services to be ready (protocol 7.3.7); None: they are not waited for."""
+    if spec.agent_args.get("wait_for_ready") is False:
+        return None
+    wanted = spec.agent_args.get("wait_timeout")
+    return SERVICE_WAIT if wanted is None else float(wanted)
+
+
+SERVICE_WAIT = 300.0
+"""Seconds that W&B waits for additional services."""
+
+
+def _find_oddities(manifest: Mapping[str, Any], facts: Facts) -> tuple[str, ...]:
     """What is not done as it is written, in sentences for the item."""
-    path = transforms.PATH
-    result = [
-        f"{path}.{key} is no field of a Job and was left out." for key in manifest if key not in transforms.FIELDS
-    ]
+    result = _find_job_oddities(manifest) if facts.kind.is_job else []
+    image = facts.spec.image
+    read = identity.fill_defaults(dict(manifest), facts)
+    for role in list_roles(read, facts.kind) if image else ():
+        found = places.get(read, (*main_path(read, role), "image"))
+        if found and found != image and not facts.places_image:
+            used = "the item's image was used" if facts.kind.is_job or facts.kind.is_pod else "that one was used"
+            result.append(f"The queue's config names the image {found} for the job's container; {used}.")
+    return tuple(dict.fromkeys(result))
+
+
+def _find_job_oddities(manifest: Mapping[str, Any]) -> list[str]:
+    result = [f"{PATH}.{key} is no field of a Job and was left out." for key in manifest if key not in identity.FIELDS]
     if manifest.get("apiVersion") == "batch/v1beta1":
-        result.append(f"{path}.apiVersion: there is no Job in batch/v1beta1; it was sent as batch/v1.")
+        result.append(f"{PATH}.apiVersion: there is no Job in batch/v1beta1; it was sent as batch/v1.")
     job = manifest.get("spec") or {}
     template = job.get("template") or {}
     if "backOffLimit" in job:
-        result.append(f"{path}.spec.backOffLimit is spelled backoffLimit in Kubernetes; it was left out.")
-    for key, place in transforms.MISPLACED.items():
+        result.append(f"{PATH}.spec.backOffLimit is spelled backoffLimit in Kubernetes; it was left out.")
+    for key, place in identity.MISPLACED.items():
         if key in template:
             result.append(
-                f"{path}.spec.template.{key} stands at the wrong level and was left out; it belongs to {place}."
+                f"{PATH}.spec.template.{key} stands at the wrong level and was left out; it belongs to {place}."
             )
-    containers = (template.get("spec") or {}).get("containers") or [{}]
-    found = containers[0].get("image")
-    if found and spec.image and found != spec.image:
-        result.append(f"The queue's config names the image {found} for the job's container; the item's image was used.")
-    return tuple(result)
+    return result
 
 
 # ── processes ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -159,24 +159,6 @@ class KeySecret:
 
 
 @dataclass(frozen=True, slots=True)
-class LaunchContext:
-    """What a manifest is made of besides the run spec; everything an agent knows about itself.
-
-    ``installation`` is stable over restarts (release and namespace).
-    ``macros`` are environment variables that the owner allows in ``${…}``. ``key_secret`` is the Secret that jobs take
-    the agent's own key from; None: the agent makes one for each job.
-    """
-
-    base_url: str
-    entity: str
-    agent_name: str
-    installation: str
-    default_namespace: str = "default"
-    macros: Mapping[str, str] = field(default_factory=dict)
-    key_secret: KeySecret | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """The objects to create for one item.
 

@@ -25,17 +25,17 @@ _PREFIX = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 
 
-def object_name(item_id: str, entity: str, project: str, prefix: str = "") -> str:
+def object_name(item_id: str, entity: str, project: str, prefix: str = "", *, limit: int = JOB_LIMIT) -> str:
     """The name of an item's workload: ``launch-<entity>-<project>-<hash>``, or the user's ``prefix`` and the hash.
 
-    A valid DNS label of at most 57 characters, with parts of both names where they are long; a function of the id.
+    A valid DNS label of at most ``limit`` characters, with parts of both names where they are long.
     Raises SpecError if ``prefix`` (a ``metadata.generateName``) can not begin a name.
     """
     digest = short_hash(item_id)
     if prefix:
-        return _check_prefix(prefix)[: JOB_LIMIT - HASH_LENGTH] + digest
+        return _check_prefix(prefix)[: limit - HASH_LENGTH] + digest
     parts = [part for part in (slug(entity), slug(project)) if part]
-    room = JOB_LIMIT - HASH_LENGTH - len("launch--") - max(len(parts) - 1, 0)
+    room = limit - HASH_LENGTH - len("launch--") - max(len(parts) - 1, 0)
     return "-".join(["launch", *_shorten(parts, room), digest])
 
 
@@ -100,9 +100,8 @@ def check_namespace(name: str, path: str) -> str:
     return name
 
 
-def secret_name(run_id: str) -> str:
-    """The Secret that holds one run's own key: ``wandb-api-key-<run id>`` (protocol 7.3.3), made valid."""
-    prefix = "wandb-api-key-"
+def secret_name(run_id: str, prefix: str = "wandb-api-key-") -> str:
+    """A Secret of one run: ``wandb-api-key-<run id>``, ``regcred-<run id>`` (protocol 7.3.3), made valid."""
     room = NAME_LIMIT - len(prefix)
     if len(run_id) <= room and _LABEL.fullmatch(run_id):
         return prefix + run_id

@@ -80,9 +80,6 @@ TEMPLATE = Object({"metadata": OBJECT_META, "spec": POD_SPEC})
 NAMES = Object({"apiVersion": text, "kind": text})
 """What says the kind of an object."""
 
-TEMPLATE = Object({"metadata": OBJECT_META, "spec": POD_SPEC})
-"""A pod template, and a Pod."""
-
 JOB = Object(
     {
         **NAMES.members,

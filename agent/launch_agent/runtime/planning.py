@@ -8,8 +8,12 @@ from launch_agent.adapters.kubernetes.clusters import Clusters
 from launch_agent.core import clusters as keys
 from launch_agent.core import ledger_format, manifest
 from launch_agent.core import spec as specs
-from launch_agent.core.models import LaunchContext, Plan, QueueItem, Record, Resource
+from launch_agent.core.context import LaunchContext
+from launch_agent.core.models import Plan, QueueItem, Record, Resource
 from launch_agent.errors import RefusedError
+from launch_agent.registries.base import CredentialError
+from launch_agent.registries.credentials import PullCredentials
+from launch_agent.runtime.pull_secrets import find_credential
 from launch_agent.runtime.registration import Registration
 from launch_agent.settings import Settings
 from launch_agent.settings.context import make_context
@@ -18,18 +22,31 @@ from launch_agent.settings.context import make_context
 class Planner:
     """Plans items, new ones and those of an earlier start. ``clusters`` is None where the agent has none."""
 
-    def __init__(self, settings: Settings, registration: Registration, clusters: Clusters | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        registration: Registration,
+        clusters: Clusters | None,
+        credentials: PullCredentials | None = None,
+    ) -> None:
+        """``credentials`` are those of the configured registry, None where it needs none."""
         self._settings = settings
         self._registration = registration
         self._clusters = clusters
+        self._credentials = credentials
 
     def plan(self, item: QueueItem, spec: specs.RunSpec, run_id: str) -> Plan:
         """The plan of an item. Raises ItemError for what the item got wrong."""
-        context = self._context(spec)
-        return manifest.plan(item, spec, run_id, context, api_key=self._settings.api_key.reveal())
+        try:
+            return self._plan(item, spec, run_id)
+        except CredentialError as error:
+            raise RefusedError(error.summary, detail=error.detail, resolution=error.resolution) from error
 
     def replan(self, record: Record) -> Plan:
-        """The plan of a record from an earlier start. Its Secrets were created before the record was written."""
+        """The plan of a record from an earlier start. Its Secrets were created before the record was written.
+
+        Raises CredentialError where the registry gives no credential now: the item is not at fault.
+        """
         has_marker = record.run_spec.get(ledger_format.API_KEY) == ledger_format.MARKER
         if has_marker and record.resource is not Resource.KUBERNETES:
             raise RefusedError(
@@ -37,10 +54,16 @@ class Planner:
                 resolution="Push the item again.",
             )
         item = QueueItem(record.item_id, record.queue, record.run_spec)
-        plan = self.plan(item, specs.parse(record.run_spec), record.run_id)
+        plan = self._plan(item, specs.parse(record.run_spec), record.run_id)
         return replace(plan, secrets=()) if has_marker else plan
 
-    def _context(self, spec: specs.RunSpec) -> LaunchContext:
+    def _plan(self, item: QueueItem, spec: specs.RunSpec, run_id: str) -> Plan:
+        credential = find_credential(self._credentials, spec)
+        context = replace(self.context(spec), pull_credential=credential)
+        return manifest.plan(item, spec, run_id, context, api_key=self._settings.api_key.reveal())
+
+    def context(self, spec: specs.RunSpec) -> LaunchContext:
+        """What the item's manifest is made of, without a pull credential: nothing is contacted for it."""
         agent = self._registration.agent
         context = make_context(
             self._settings, entity=agent.entity, agent_name=agent.name, namespace=self._own_namespace()

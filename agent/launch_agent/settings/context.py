@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from launch_agent.core.models import LaunchContext
+from launch_agent import __version__
+from launch_agent.core.context import LaunchContext
+from launch_agent.core.kinds import Kinds
 from launch_agent.settings.model import Settings
 
 
@@ -20,4 +22,7 @@ def make_context(settings: Settings, *, entity: str, agent_name: str, namespace:
         default_namespace=namespace if namespace and has_context else "default",
         macros=settings.macros,
         key_secret=settings.key_secret,
+        kinds=Kinds(settings.custom_resources),
+        protected=settings.protected,
+        version=__version__,
     )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from launch_agent.core import macros
 from launch_agent.core import spec as specs
-from launch_agent.core.models import LaunchContext
+from launch_agent.core.context import LaunchContext
 from tests.support.specs import make_spec
 
 JSON = st.recursive(

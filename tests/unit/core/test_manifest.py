@@ -13,7 +13,8 @@ import pytest
 
 from launch_agent.core import manifest, names, transforms
 from launch_agent.core import spec as specs
-from launch_agent.core.models import KeySecret, LaunchContext, QueueItem
+from launch_agent.core.context import LaunchContext
+from launch_agent.core.models import KeySecret, QueueItem
 from launch_agent.errors import SpecError
 from tests.support.specs import CONTEXT, KEY, PATH, RELEASED, env_of, make_plan, make_pod, make_spec, pod_of
 
