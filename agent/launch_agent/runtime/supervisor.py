@@ -35,6 +35,7 @@ from launch_agent.runtime.metrics import Metrics
 from launch_agent.runtime.performer import Performer
 from launch_agent.runtime.planning import Planner
 from launch_agent.runtime.pool import Pool
+from launch_agent.runtime.pull_secrets import PullSecrets, find_credentials
 from launch_agent.runtime.registration import Identity, Registration
 from launch_agent.runtime.tracker import Pace, Tracker
 from launch_agent.settings import Settings
@@ -73,6 +74,7 @@ class Agent:
         cluster = find_cluster(settings)
         self._kubernetes = KubernetesClient(cluster, pool_size=settings.launch_concurrency + 2) if cluster else None
         self._clusters = self._find_clusters()
+        self._credentials = find_credentials(settings) if self._clusters else None
         self._guard = self._find_guard(cluster)
         self._metrics.is_leader.set_function(lambda: float(self._guard.is_held))
         self._wandb = connect_wandb(settings)
@@ -80,7 +82,7 @@ class Agent:
         self._registration = Registration(self._wandb, _identity(settings))
         self._pool = Pool(settings.launch_concurrency)
         self._batcher = Batcher(guarded_wandb, self._metrics)
-        self._planner = Planner(settings, self._registration, self._clusters)
+        self._planner = Planner(settings, self._registration, self._clusters, self._credentials)
         self._watches: Watches | None = None
         self._targets = self._make_targets()
         self._ledger = self._make_ledger()
@@ -215,6 +217,9 @@ class Agent:
         self._loops.start("processes", self._processes.run)
         self._loops.start("recovery", self._recover, is_judged=False)
         self._loops.start("status", self._tell_status, is_judged=False)
+        if self._credentials is not None and self._clusters is not None:
+            refresher = PullSecrets(self._credentials, self._clusters, lambda: self._tracker.active)
+            self._loops.start("pull secrets", refresher.run, is_judged=False)
 
     def _insist(self, call: Callable[[], None]) -> None:
         """W&B may be away at start: the agent waits for it. A wrong key or queue ends it, with the reason."""

@@ -1,0 +1,1 @@
+"""Image registries: who may pull from them. One file per kind; a cloud's own package is imported only where wanted."""
