@@ -102,12 +102,17 @@ def _operators() -> list[Binary]:
     kubeflow = "github.com/kubeflow"
     training, mpi = f"{kubeflow}/training-operator", f"{kubeflow}/mpi-operator"
     ray, kueue, jobset = "github.com/ray-project/kuberay/ray-operator", "sigs.k8s.io/kueue", "sigs.k8s.io/jobset"
+    volcano = "volcano.sh/volcano"
     return [
         Binary("jobset", "jobset", jobset, jobset, extra=True),
         Binary("training-operator", "training-operator", training, f"{training}/cmd/training-operator.v1", extra=True),
         Binary("kuberay", "kuberay", ray, ray, extra=True),
         Binary("kueue", "kueue", kueue, f"{kueue}/cmd/kueue", extra=True),
         Binary("mpi-operator", "mpi-operator", mpi, f"{mpi}/cmd/mpi-operator", extra=True),
+        *(
+            Binary(f"volcano-{name}", "volcano", volcano, f"{volcano}/cmd/{name}", extra=True)
+            for name in ("controller-manager", "scheduler", "webhook-manager")
+        ),
     ]
 
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from localcluster import images
@@ -76,7 +77,7 @@ def _choose(names: list[str]) -> list[Operator]:
         return list(OPERATORS.values())
     if unknown := [name for name in names if name not in OPERATORS]:
         raise ToolError(f"no such operator: {', '.join(unknown)}; there are: {' '.join(OPERATORS)}")
-    return [OPERATORS[name] for name in dict.fromkeys(names)]
+    return [operator for name, operator in OPERATORS.items() if name in names]
 
 
 def _binaries(operators: list[Operator]) -> list[str]:
@@ -96,8 +97,12 @@ def _up(name: str, operators: list[Operator]) -> None:
                 if operator.helper:
                     _push_helper(name, namespaces)
                 kubectl(namespaces, "apply", "--server-side", "--force-conflicts", "-f", str(_render(operator)))
+                if operator.certificate:
+                    _make_certificate(namespaces, operator.namespace, *operator.certificate)
+            if operator.is_wide:
+                _wait(namespaces, operator)
         for operator in operators:
-            with step(f"{operator.name}: running, webhooks answer"):
+            if not operator.is_wide:
                 _wait(namespaces, operator)
 
 
@@ -165,7 +170,7 @@ def _module_folder(operator: Operator) -> Path:
     return Path(_run([go, "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", operator.module], tools).strip())
 
 
-def _run(command: list[str | Path], folder: Path) -> str:
+def _run(command: Sequence[str | Path], folder: Path) -> str:
     environment = {**os.environ, "GOFLAGS": "", "GOWORK": "off"}
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=300
@@ -176,8 +181,28 @@ def _run(command: list[str | Path], folder: Path) -> str:
     return done.stdout
 
 
+def _make_certificate(namespaces: Namespaces, namespace: str, secret: str, service: str) -> None:
+    """A Secret with a key pair for a webhook's Service, signed by itself; one that is there stays."""
+    place = (f"--namespace={namespace}", "--output=name")
+    if kubectl(namespaces, "get", "secret", secret, *place, "--ignore-not-found"):
+        return
+    with tempfile.TemporaryDirectory(prefix="launch-agent-certificate-") as scratch:
+        key, certificate, host = f"{scratch}/tls.key", f"{scratch}/tls.crt", f"{service}.{namespace}.svc"
+        request = ["req", "-x509", "-nodes", "-newkey", "rsa:2048", "-days", "3650", "-subj", f"/CN={host}"]
+        names = ["-addext", f"subjectAltName=DNS:{host}", "-keyout", key, "-out", certificate]
+        _run(["openssl", *request, *names], Path(scratch))
+        pairs = (("tls.key", key), ("tls.crt", certificate), ("ca.crt", certificate))
+        files = [f"--from-file={name}={path}" for name, path in pairs]
+        kubectl(namespaces, "create", "secret", "generic", secret, *place, *files)
+
+
 def _wait(namespaces: Namespaces, operator: Operator) -> None:
     """Wait for the Deployments, then for the webhooks; raises ToolError with the pods' state and last lines."""
+    with step(f"{operator.name}: running, webhooks answer"):
+        _wait_for_parts(namespaces, operator)
+
+
+def _wait_for_parts(namespaces: Namespaces, operator: Operator) -> None:
     place = ("--namespace", operator.namespace)
     try:
         for part in operator.parts:

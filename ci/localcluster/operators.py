@@ -30,7 +30,8 @@ class Operator:
     """An operator whose `module` is pinned in `ci/tools/<name>`; `manifests` is a path in that module.
 
     `left_out` are (kind, name) of objects that are not applied; `probe` is an object that is created in a dry-run until
-    the webhooks answer; `helper` says that the operator puts containers of its own into the pods.
+    the webhooks answer; `helper` says that the operator puts containers of its own into the pods, `is_wide` that its
+    webhooks judge other operators' objects too, `certificate` is (Secret, Service) of a key pair that it wants.
     """
 
     name: str
@@ -42,6 +43,8 @@ class Operator:
     left_out: tuple[tuple[str, str], ...] = ()
     probe: Json = field(default_factory=dict)
     helper: bool = False
+    is_wide: bool = False
+    certificate: tuple[str, str] | None = None
 
     @property
     def version(self) -> str:
@@ -56,6 +59,7 @@ _RESOURCES = "/spec/template/spec/containers/0/resources"
 _ARGUMENTS = "/spec/template/spec/containers/0/args"
 # The makers ask for up to half a processor each; the test machine's two are for the jobs.
 _SMALL: Json = {"op": "remove", "path": _RESOURCES}
+_SCRATCH: Json = {"name": "klog-sock", "emptyDir": {}}
 _CONTAINER: Json = {"name": "main", "image": "none"}
 _TEMPLATE: Json = {"spec": {"restartPolicy": "Never", "containers": [_CONTAINER]}}
 
@@ -142,6 +146,7 @@ _KUEUE = Operator(
         ),
     ),
     probe=_probe("batch/v1", "Job", {"template": _TEMPLATE}),
+    is_wide=True,
 )
 _MPI = Operator(
     "mpi-operator",
@@ -151,7 +156,42 @@ _MPI = Operator(
     "mpi-operator",
     (Part("mpi-operator", "mpioperator/mpi-operator", "mpi-operator", path="/opt/mpi-operator"),),
 )
-OPERATORS = {one.name: one for one in (_JOB_SET, _TRAINING, _RAY, _KUEUE, _MPI)}
+_PULL: Json = {"op": "replace", "path": "/spec/template/spec/containers/0/imagePullPolicy", "value": "IfNotPresent"}
+_VOLCANO = Operator(
+    "volcano",
+    "Volcano's Job, its gang scheduler and queues (batch.volcano.sh)",
+    "volcano.sh/volcano",
+    "installer/volcano-development.yaml",
+    "volcano-system",
+    (
+        Part(
+            "volcano-webhook-manager", "docker.io/volcanosh/vc-webhook-manager", "volcano-admission", changes=(_PULL,)
+        ),
+        Part(
+            "volcano-controller-manager",
+            "docker.io/volcanosh/vc-controller-manager",
+            "volcano-controllers",
+            changes=(_PULL,),
+        ),
+        Part(
+            "volcano-scheduler",
+            "docker.io/volcanosh/vc-scheduler",
+            "volcano-scheduler",
+            # a folder of the machine, for its debug socket
+            changes=(_PULL, {"op": "replace", "path": "/spec/template/spec/volumes/1", "value": _SCRATCH}),
+        ),
+    ),
+    left_out=(("Job", "volcano-admission-init"),),
+    probe=_probe(
+        "batch.volcano.sh/v1alpha1",
+        "Job",
+        {"minAvailable": 1, "tasks": [{"name": "one", "replicas": 1, "template": _TEMPLATE}]},
+    ),
+    is_wide=True,
+    certificate=("volcano-admission-secret", "volcano-admission-service"),
+)
+OPERATORS = {one.name: one for one in (_JOB_SET, _TRAINING, _RAY, _MPI, _KUEUE, _VOLCANO)}
+"""By name, in the order they are applied: those whose webhooks judge everybody's objects come last."""
 
 
 def overlay_of(operator: Operator, source: str) -> str:
@@ -178,5 +218,5 @@ def image_of(part: Part) -> str:
 
 
 def _removal(kind: str, name: str) -> Json:
-    versions = {"CustomResourceDefinition": "apiextensions.k8s.io/v1"}
+    versions = {"CustomResourceDefinition": "apiextensions.k8s.io/v1", "Job": "batch/v1"}
     return {"$patch": "delete", "apiVersion": versions[kind], "kind": kind, "metadata": {"name": name}}

@@ -101,7 +101,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def works(server: Server, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Works]:
     """One namespace, one queue and one agent for all tests: nothing that they launch disturbs the rest."""
     place = Place(server, cluster, tmp_path_factory.mktemp("place"))
-    place.start()
+    place.start(stopped_run_timeout=1)
     yield Works(place)
     place.close()
 

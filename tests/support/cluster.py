@@ -63,6 +63,15 @@ class Cluster:
         made: Json = answer.json()
         return made
 
+    def ensure(self, kind: str, namespace: str, body: Json) -> None:
+        """Make an object; one that is there, made by another test at the same time perhaps, stays."""
+        answer = self._http.post(PATHS[kind].format(namespace=namespace), json=body)
+        assert answer.is_success or answer.status_code == 409, answer.text
+
+    def serves(self, kind: str) -> bool:
+        """Whether the API server knows the kind by now."""
+        return self._http.get(PATHS[kind].format(namespace="default")).is_success
+
     def try_create(self, kind: str, namespace: str, body: Json) -> httpx.Response:
         """What the API server says to an object; nothing is made."""
         return self._http.post(PATHS[kind].format(namespace=namespace), params={"dryRun": "All"}, json=body)
