@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from launch_agent import __version__
-from launch_agent.settings import custom_resources, variables
+from launch_agent.settings import custom_resources, policy, variables
 from launch_agent.settings.credentials import Secret, find_key
 from launch_agent.settings.description import describe
 from launch_agent.settings.model import Flags, Kaniko, Settings
@@ -141,6 +141,7 @@ def _from_file(sources: _Sources) -> dict[str, Any]:
         "registry": values.get("registry", {}),
         "builder": values.get("builder", {}),
         "custom_resources": custom_resources.read(values),
+        "policy": policy.read(values),
     }
 
 

@@ -12,7 +12,7 @@ from launch_agent.settings.credentials import Secret
 if TYPE_CHECKING:  # `version` needs no core
     from launch_agent.core.kind_facts import Kind
     from launch_agent.core.models import KeySecret
-    from launch_agent.core.policy import Protected
+    from launch_agent.core.policy import Policy, Protected
 
 LogFormat = Literal["text", "json"]
 
@@ -52,7 +52,7 @@ class Settings:
     ``entity`` None: the default entity of the key's owner. ``start_timeout`` None: wait for ever. ``installation``
     names this agent over restarts. ``health_address`` None: no health server. ``lease`` None: no second agent of this
     installation is ever there. ``key_secret``: where jobs take the key from; None: the agent makes a Secret for each.
-    ``protected``: what no item may use.
+    ``protected``: what no item may use; ``policy``: what the others may ask for.
     ``target_namespaces`` are those that jobs may be launched in, as far as told; ``*`` is every one. ``agent_config``
     is what W&B is told of the configuration, without secrets. ``warnings`` are for the log.
     """
@@ -91,6 +91,7 @@ class Settings:
     lease: str | None
     key_secret: KeySecret | None
     protected: Protected
+    policy: Policy
     target_namespaces: tuple[str, ...]
     in_cluster: bool
     installation: str

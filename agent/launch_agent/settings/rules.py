@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from launch_agent.settings import custom_resources, images, wording
+from launch_agent.settings import custom_resources, images, policy, wording
 from launch_agent.settings.document import Document
 from launch_agent.settings.problems import KeyPath, Problem, show_text
 from launch_agent.settings.schema import Schema
@@ -49,6 +49,7 @@ def check(document: Document, values: Mapping[str, Any], schema: Schema) -> Iter
         yield from _check_image(values, (block, key), document)
     yield from _check_builder(values.get("builder") or {}, document)
     yield from custom_resources.check(values, document)
+    yield from policy.check(values, document)
     for index, name in enumerate(values.get("macro_environment") or ()):
         if name in SECRETS:
             what = f"`{name}` is a secret: every submitter could read it as `${{{name}}}`"

@@ -51,9 +51,9 @@ class Finding:
 
 @cache
 def load() -> Schema:
-    """The schema of launch-config.yaml."""
-    schema: Schema = json.loads(_find(NAME).read_text(encoding="utf-8"))
-    return schema
+    """The schema of launch-config.yaml, its references written out."""
+    source = json.loads(_find(NAME).read_text(encoding="utf-8"))
+    return _resolve(source, source["definitions"])
 
 
 @cache
