@@ -8,7 +8,7 @@ from typing import Any
 from launch_agent.core import shapes, strictness
 from launch_agent.core.models import Resource
 from launch_agent.core.spec import RunSpec
-from launch_agent.errors import RefusedError, SpecError
+from launch_agent.errors import RefusedError
 
 PATH = "resource_args.kubernetes"
 
@@ -36,7 +36,6 @@ def check(spec: RunSpec, secure_mode: bool = False) -> None:
     """Raise RefusedError (or SpecError with the path) for a spec that this agent does not launch."""
     _check_built(spec)
     if spec.resource is Resource.KUBERNETES:
-        _check_kind(spec)
         _check_manifest(spec.resource_args)
         if secure_mode:
             _check_secure(spec.resource_args)
@@ -70,44 +69,10 @@ def _check_built(spec: RunSpec) -> None:
             "A local process runs without a container, and the run spec names an image.",
             resolution="Push to a kubernetes queue, or leave docker.docker_image out.",
         )
-    if spec.additional_services:
-        raise RefusedError(
-            "The run spec has additional services, and this agent does not start them yet.",
-            resolution="Start them beside the job, and leave additional_services out.",
-        )
 
 
 def _lacks_source(spec: RunSpec) -> bool:
     return spec.resource is Resource.KUBERNETES and not spec.image and not spec.job
-
-
-def _check_kind(spec: RunSpec) -> None:
-    """Jobs only, told by their kind's name; custom resources come later."""
-    version, kind = spec.resource_args.get("apiVersion"), spec.resource_args.get("kind")
-    if kind not in {None, "Job"} and not version:
-        raise SpecError(
-            f"{PATH}.apiVersion",
-            f"is missing, and the kind {kind} needs one.",
-            resolution="Add it, such as kubeflow.org/v1 for a PyTorchJob.",
-        )
-    if version and not kind and not spec.is_job_manifest:
-        raise SpecError(
-            f"{PATH}.kind",
-            f"is missing, and the apiVersion {version} needs one.",
-            resolution="Add it, such as PyTorchJob for kubeflow.org/v1.",
-        )
-    if not spec.is_job_manifest:
-        raise RefusedError(
-            f"This agent can not launch a {kind} of {version} yet.",
-            detail="It launches Jobs of batch/v1.",
-            resolution="Use a queue whose config is a Job, or leave this queue to W&B's own agent.",
-        )
-    for key in ("configFile", "context"):
-        if spec.agent_args.get(key):
-            raise RefusedError(
-                f"{PATH}.{key} names a cluster of the item's own, and this agent launches in one cluster only.",
-                resolution="Start an agent with --kubeconfig and --context for that cluster, and leave the key out.",
-            )
 
 
 # ── what W&B's agent refuses (7.1) ──────────────────────────────────────────────────────────────────────────────────
