@@ -182,7 +182,7 @@ def test_a_suspended_job_waits_without_a_limit_and_runs_when_it_is_let(place: Pl
     job = place.wait_for_job_of(item_id)
     warnings = wait_until(lambda: place.item(item_id)["warnings"], 20, "a warning on the item")
     assert "suspended" in warnings[0]["message"]
-    assert _figure(agent.get("/metrics").text, "unknown") == 1
+    wait_until(lambda: _figure(agent.get("/metrics").text, "unknown") == 1, 5, "the figures to be renewed")
     assert _figure(agent.get("/metrics").text, "starting") == 0
     place.cluster.patch("Job", place.name, job["metadata"]["name"], {"spec": {"suspend": False}})
     place.play(job)
