@@ -76,7 +76,7 @@ def _walk(value: Any, steps: tuple[_Step, ...], path: Path) -> Iterator[tuple[Pa
 
 def _keys(value: Any, step: _Step) -> list[Any]:
     """The keys or indexes of ``value`` that a step leads to."""
-    if isinstance(value, Mapping):
+    if isinstance(value, (dict, Mapping)):
         if isinstance(step, _Each):
             return [] if step.is_list else list(value)
         return [step] if step in value else []
@@ -91,10 +91,13 @@ def get(body: Any, path: Path, default: Any = None) -> Any:
     """What stands at the path; ``default`` where something on the way, or it itself, is missing or null."""
     value = body
     for step in path:
-        if not _keys(value, step):
+        if isinstance(value, dict):  # nearly always; `Mapping` takes ten times as long to ask for
+            value = value.get(step)
+        else:
+            value = value[step] if _keys(value, step) else None
+        if value is None:
             return default
-        value = value[step]
-    return default if value is None else value
+    return value
 
 
 def put(body: Mapping[str, Any] | None, path: Path, value: Any) -> dict[str, Any]:
@@ -114,7 +117,7 @@ def _put(body: Any, path: Path, value: Any) -> Any:
         if not isinstance(body, (list, tuple)) or step >= len(body):
             raise TypeError(f"there is no entry {step}")
         return [*body[:step], _put(body[step], tuple(rest), value), *body[step + 1 :]]
-    if body is not None and not isinstance(body, Mapping):
+    if body is not None and not isinstance(body, (dict, Mapping)):
         raise TypeError(f"{step} has no place in a {type(body).__name__}")
     members = dict(body or {})
     members[step] = _put(members.get(step), tuple(rest), value)

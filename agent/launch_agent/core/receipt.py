@@ -45,9 +45,10 @@ def _list_added(given: Any, made: Any, path: places.Path) -> Iterator[places.Pat
     """The outermost places of ``made`` that ``given`` has nothing at."""
     if given is None:
         yield path
-    elif isinstance(made, Mapping):
+    elif isinstance(made, (dict, Mapping)):
         for key, value in made.items():
-            yield from _list_added(given.get(key) if isinstance(given, Mapping) else None, value, (*path, key))
+            below = given.get(key) if isinstance(given, (dict, Mapping)) else None
+            yield from _list_added(below, value, (*path, key))
     elif isinstance(made, list):
         for index, value in enumerate(made):
             below = given[index] if isinstance(given, (list, tuple)) and index < len(given) else None
