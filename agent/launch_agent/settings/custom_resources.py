@@ -35,6 +35,10 @@ def check(values: Mapping[str, Any], document: Document) -> Iterator[Problem]:
                 cure = "write keys with dots between, `[]` for each entry of a list, `*` for each member: "
                 example = "spec.suspend" if is_single else "spec.tasks[].template"
                 yield document.problem(path, f"found `{show_text(text)}`: {fault}", f"{cure}`{example}`")
+        for number, phase in enumerate(entry.get("phases") or ()):
+            if not phase.get("states"):
+                what = "found a map with nothing in it; allowed is a map of texts to states"
+                yield document.problem((*here, "phases", number, "states"), what, "for example `{Done: finished}`")
         yield from _check_entry(entry, here, document)
         name = (str(entry.get("group")), str(entry.get("kind")))
         if seen.setdefault(name, index) != index:

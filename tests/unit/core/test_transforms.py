@@ -170,7 +170,7 @@ def test_a_rayjob_s_time_to_live_is_its_cluster_s_and_stays() -> None:
     assert (made.workload["spec"]["ttlSecondsAfterFinished"], made.release_after) == (10, None)
 
 
-@pytest.mark.parametrize("wanted", ["300", 1.5, True, [], {}])
+@pytest.mark.parametrize("wanted", ["300", 1.5, -1, True, [], {}])
 def test_a_time_to_live_that_is_no_number_is_refused_with_its_path(wanted: Any) -> None:
     with pytest.raises(ItemError, match=r"spec\.ttlSecondsAfterFinished"):
         plan(manifest_of("jobset.x-k8s.io/v1alpha2", "JobSet", ttlSecondsAfterFinished=wanted))

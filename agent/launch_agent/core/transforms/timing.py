@@ -6,6 +6,7 @@ import math
 
 from launch_agent.core import places
 from launch_agent.core.models import TTL_ANNOTATION
+from launch_agent.core.shapes import natural
 from launch_agent.core.transforms.facts import PATH, Body, Facts
 from launch_agent.core.transforms.roles import show
 from launch_agent.errors import RefusedError
@@ -15,7 +16,10 @@ DEFAULT_TTL = 60
 
 
 def hold_ttl_back(body: Body, facts: Facts) -> Body:
-    """Move the time to live into an annotation: nothing may sweep the object away before its outcome is reported."""
+    """Move the time to live into an annotation: nothing may sweep the object away before its outcome is reported.
+
+    SpecError with the path for one that is no number of seconds.
+    """
     if not facts.kind.ttl:
         return body
     *outer, name = places.path_of(facts.kind.ttl)
@@ -23,10 +27,8 @@ def hold_ttl_back(body: Body, facts: Facts) -> Body:
     wanted = holder.get(name) if isinstance(holder, dict) else None
     if wanted is None and not facts.kind.is_job:
         return body
-    if not isinstance(wanted, int | None) or isinstance(wanted, bool):
-        raise RefusedError(f"{show((*outer, name))} is no whole number.", resolution="Write it as seconds.")
     rest = {key: value for key, value in holder.items() if key != name}
-    seconds = DEFAULT_TTL if wanted is None else wanted
+    seconds = DEFAULT_TTL if wanted is None else natural(wanted, show((*outer, name)))
     body = places.put(body, tuple(outer), rest)
     return places.put(body, ("metadata", "annotations", TTL_ANNOTATION), str(seconds))
 
