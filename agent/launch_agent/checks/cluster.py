@@ -7,7 +7,7 @@ import binascii
 import re
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ from launch_agent.checks.report import Area, Check, Status
 from launch_agent.checks.rights import EVERYWHERE, Rights
 from launch_agent.checks.samples import NAME, RUN_ID, Queue, make_run_spec
 from launch_agent.checks.trials import Trial, fail
-from launch_agent.core import leadership, manifest, refusals
+from launch_agent.core import admission, leadership, manifest, refusals
 from launch_agent.core import spec as specs
 from launch_agent.core.context import LaunchContext
 from launch_agent.core.models import KeySecret, Manifest, Plan, QueueItem
@@ -66,6 +66,8 @@ def _plan(queue: Queue, context: LaunchContext, secure_mode: bool) -> Sample:
     try:
         spec = specs.parse(run_spec)
         refusals.check(spec, secure_mode=secure_mode)
+        # the queue's config is all there is of it; its image may be one that no item would have
+        admission.admit(spec, RUN_ID, replace(context, policy=context.policy.without_images()), run_spec)
         item = QueueItem(f"{NAME}-{queue.name}", queue.name, run_spec)
         return Sample(queue, manifest.plan(item, spec, RUN_ID, context, api_key=NAME))
     except ItemError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 
@@ -67,6 +67,11 @@ class Rules:
     per_item: Caps = Caps()
 
 
+def _drop_images(rules: Rules) -> Rules:
+    lists = {subject: given for subject, given in rules.lists.items() if subject is not Subject.IMAGES}
+    return replace(rules, lists=lists, require_digest=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """The owner's policy: what the queue's config may ask for, what a submitter may, and what holds for both."""
@@ -74,6 +79,10 @@ class Policy:
     queue: Rules = Rules(Profile.BASELINE)
     submitter: Rules = Rules(Profile.RESTRICTED)
     both: Rules = Rules()
+
+    def without_images(self) -> Policy:
+        """The policy without its rules about images."""
+        return Policy(*(_drop_images(rules) for rules in (self.queue, self.submitter, self.both)))
 
     def of(self, hand: Hand) -> Rules:
         """The rules of one hand, without those for both."""

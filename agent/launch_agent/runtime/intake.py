@@ -34,6 +34,16 @@ LEASE_INTERVAL = 0.2
 Planner = Callable[[QueueItem, specs.RunSpec, str], Plan]
 
 
+class ItemJudge(Protocol):
+    """Who knows what the agent's owner lets items ask for."""
+
+    def check(self, item: QueueItem, spec: specs.RunSpec, run_id: str, /) -> None:
+        """Raise ItemError for an item that must not be launched."""
+
+    def rest(self) -> None:
+        """Called when a poll is answered and nothing waits."""
+
+
 class Registered(Protocol):
     """Who knows what W&B calls us."""
 
@@ -54,6 +64,7 @@ class Intake:
         planners: Mapping[Resource, Planner],
         secure_mode: bool,
         clock: Callable[[], float],
+        judge: ItemJudge,
         may_take: Callable[[], bool] = lambda: True,
     ) -> None:
         """``may_take`` is false while another agent may be the one that takes items; a poll waits for it."""
@@ -63,6 +74,7 @@ class Intake:
         self._planners = planners
         self._secure_mode = secure_mode
         self._clock = clock
+        self._judge = judge
         self._may_take = may_take
         self._requests: queue.SimpleQueue[tuple[int, bool]] = queue.SimpleQueue()
         self._turn = 0
@@ -96,6 +108,8 @@ class Intake:
             log.warning("W&B can not be polled: %s", error)
         finally:
             self._inbox.put(Polled(claims, is_ok))
+        if is_ok:
+            self._judge.rest()
 
     def _pop(self, slots: int, status: str) -> tuple[Claim, ...]:
         now = self._clock()
@@ -140,6 +154,7 @@ class Intake:
             refusals.check(spec, secure_mode=self._secure_mode)
             planner = self._find_planner(spec.resource)
             run_id = spec.run_id or new_run_id()
+            self._judge.check(item, spec, run_id)
             plan = planner(item, spec, run_id)
         except ItemError as error:
             return self._refuse(item_id, queue_name, str(error), now, stage=Stage(error.stage))

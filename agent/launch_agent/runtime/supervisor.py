@@ -28,6 +28,7 @@ from launch_agent.runtime.guard import Guard, GuardedRunner
 from launch_agent.runtime.health import HealthServer
 from launch_agent.runtime.inbox import Found, Inbox, OwnerReplaced, Stopping
 from launch_agent.runtime.intake import Intake
+from launch_agent.runtime.judge import Judge
 from launch_agent.runtime.lease import LOST
 from launch_agent.runtime.ledger import ConfigMapLedger, DirectoryLedger, Ledger
 from launch_agent.runtime.loops import Loops
@@ -36,6 +37,7 @@ from launch_agent.runtime.performer import Performer
 from launch_agent.runtime.planning import Planner
 from launch_agent.runtime.pool import Pool
 from launch_agent.runtime.pull_secrets import PullSecrets, find_credentials
+from launch_agent.runtime.queue_configs import QueueConfigs
 from launch_agent.runtime.registration import Identity, Registration
 from launch_agent.runtime.tracker import Pace, Tracker
 from launch_agent.settings import Settings
@@ -96,6 +98,7 @@ class Agent:
             planners=dict.fromkeys(self._targets, self._planner.plan),
             secure_mode=settings.secure_mode,
             clock=time.time,
+            judge=Judge(QueueConfigs(guarded_wandb, self._registration, time.monotonic), self._planner.context),
             may_take=lambda: self._guard.is_held,
         )
         self._tracker = Tracker(

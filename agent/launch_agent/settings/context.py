@@ -23,6 +23,7 @@ def make_context(settings: Settings, *, entity: str, agent_name: str, namespace:
         macros=settings.macros,
         key_secret=settings.key_secret,
         kinds=Kinds(settings.custom_resources),
+        policy=settings.policy,
         protected=settings.protected,
         version=__version__,
     )

@@ -12,7 +12,7 @@ from launch_agent.adapters.wandb.operation import Operation, Result
 from launch_agent.core.models import Plan, Resource
 from launch_agent.errors import WandbError, WandbUnavailable
 from launch_agent.runtime.inbox import Inbox, Polled
-from launch_agent.runtime.intake import Intake
+from launch_agent.runtime.intake import Intake, ItemJudge
 from launch_agent.runtime.registration import Agent
 
 
@@ -20,6 +20,18 @@ class Known:
     """A registration that is done."""
 
     agent = Agent("agent-1", "calm-sea-1", "team", ("gpu", "cpu"))
+
+
+class Lenient:
+    """A policy that lets everything pass."""
+
+    rests = 0
+
+    def check(self, *_: Any) -> None:
+        pass
+
+    def rest(self) -> None:
+        self.rests += 1
 
 
 class Queues:
@@ -51,7 +63,7 @@ def popped(item_id: str, **spec: Any) -> dict[str, Any]:
     return {"runQueueItemId": item_id, "runSpec": {**base, **spec}}
 
 
-def poll(queues: Queues, slots: int, times: int = 1) -> Polled:
+def poll(queues: Queues, slots: int, times: int = 1, judge: ItemJudge | None = None) -> Polled:
     inbox = Inbox()
     intake = Intake(
         client=queues,
@@ -60,6 +72,7 @@ def poll(queues: Queues, slots: int, times: int = 1) -> Polled:
         planners={Resource.KUBERNETES: lambda *_: Plan({"metadata": {}})},
         secure_mode=False,
         clock=lambda: 1000.0,
+        judge=judge or Lenient(),
     )
     for _ in range(times):
         intake.serve(slots, False)
@@ -131,6 +144,7 @@ def test_a_poll_that_meets_an_error_of_ours_is_answered_before_the_loop_starts_a
         inbox=inbox,
         planners={},
         secure_mode=False,
+        judge=Lenient(),
         clock=lambda: 0.0,
     )
     with pytest.raises(ZeroDivisionError):
@@ -152,6 +166,7 @@ def test_a_poll_waits_until_items_may_be_taken() -> None:
         inbox=inbox,
         planners={},
         secure_mode=False,
+        judge=Lenient(),
         clock=lambda: 0.0,
         may_take=may_take,
     )

@@ -1,0 +1,42 @@
+"""Judges items by the owner's policy before they are planned. Not at recovery: what was launched was judged then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from launch_agent.core import admission
+from launch_agent.core.context import LaunchContext
+from launch_agent.core.models import QueueItem, Resource
+from launch_agent.core.spec import RunSpec
+from launch_agent.errors import RefusedError
+from launch_agent.runtime.queue_configs import QueueConfigs
+
+
+class Judge:
+    """The policy of the context, and the queues' own configs. Used on the intake's thread only."""
+
+    def __init__(self, configs: QueueConfigs, find_context: Callable[[RunSpec], LaunchContext]) -> None:
+        self._configs = configs
+        self._find_context = find_context
+
+    def check(self, item: QueueItem, spec: RunSpec, run_id: str) -> None:
+        """Raise RefusedError for what the policy does not let pass, SpecError for what has no meaning.
+
+        A queue whose config changed a moment ago has items that do not fit what is known of it: before one is refused,
+        the config is read anew.
+        """
+        if spec.resource is not Resource.KUBERNETES:
+            return
+        context = self._find_context(spec)
+        config = self._configs.get(item.queue)
+        try:
+            admission.admit(spec, run_id, context, config)
+        except RefusedError:
+            newer = self._configs.get(item.queue, is_doubted=True)
+            if newer == config:
+                raise
+            admission.admit(spec, run_id, context, newer)
+
+    def rest(self) -> None:
+        """Nothing waits: see to it that the next item need not wait for a config."""
+        self._configs.keep_fresh()
