@@ -51,11 +51,11 @@ VALUE_FROM = st.one_of(
     st.just({"fieldRef": {"fieldPath": "metadata.name"}}),
     st.just({"resourceFieldRef": {"resource": "limits.cpu"}}),
 )
-ENV = some(
-    st.fixed_dictionaries({"name": ENV_NAMES, "value": TEXTS | st.integers(-5, 10**12)})
-    | st.fixed_dictionaries({"name": ENV_NAMES, "valueFrom": VALUE_FROM}),
-    6,
+VARIABLE = st.fixed_dictionaries({"name": ENV_NAMES, "value": TEXTS | st.integers(-5, 10**12)}) | st.fixed_dictionaries(
+    {"name": ENV_NAMES, "valueFrom": VALUE_FROM}
 )
+ENV = st.lists(VARIABLE, max_size=6, unique_by=lambda entry: str(entry["name"]))
+REPEATED_ENV = some(VARIABLE, 6)
 ENV_FROM = some(
     st.fixed_dictionaries({"configMapRef": maybe({"name": NAMES}, optional=st.booleans())})
     | st.fixed_dictionaries({"secretRef": st.fixed_dictionaries({"name": NAMES}), "prefix": st.just("P_")}),
@@ -127,7 +127,7 @@ PROBED = {
     "startupProbe": PROBE,
     "lifecycle": st.just({"preStop": {"exec": {"command": ["sync"]}}}),
 }
-MAIN = maybe({}, image=IMAGES, name=st.just("main"), **PLAIN, **PROBED)
+MAIN = maybe({}, image=IMAGES, name=st.just("main"), **{**PLAIN, "env": REPEATED_ENV}, **PROBED)
 SIDECAR = maybe({"image": IMAGES}, **PLAIN, **PROBED)
 INIT = maybe({"image": IMAGES}, **PLAIN)
 NATIVE_SIDECAR = maybe({"image": IMAGES, "restartPolicy": st.just("Always")}, **PLAIN, **PROBED)
@@ -203,8 +203,7 @@ def pods(draw: st.DrawFn, /, *, is_partial: bool = True, **more: st.SearchStrate
     pod: Json = draw(maybe({}, **POD_FIELDS, **more))
     first = draw(MAIN) if is_partial else {**draw(MAIN), "image": draw(IMAGES), "name": "main"}
     helpers = draw(named(SIDECAR, "side", 2))
-    if not is_partial or helpers or draw(st.integers(0, 9)):
-        pod["containers"] = [first, *helpers]
+    pod["containers"] = [first, *helpers]
     if draw(st.booleans()):
         pod["initContainers"] = draw(named(INIT | NATIVE_SIDECAR, "init", 2))
     pod["volumes"] = draw(VOLUMES)
@@ -257,6 +256,8 @@ def jobs(draw: st.DrawFn) -> Json:
         return body
     spec: Json = {**draw(maybe({}, **JOB_FIELDS)), **draw(COUNTS)}
     template: Json = draw(templates(restartPolicy=st.sampled_from(["Never", "OnFailure"])))
+    if not draw(st.integers(0, 9)):
+        del template["spec"]["containers"]
     policy = {"rules": [{"action": "FailJob", "onExitCodes": {"operator": "In", "values": [42]}}]}
     if draw(st.booleans()) and template["spec"].get("restartPolicy") != "OnFailure":
         spec["podFailurePolicy"] = policy
@@ -273,6 +274,8 @@ def jobs(draw: st.DrawFn) -> Json:
 def bare_pods(draw: st.DrawFn) -> Json:
     """A queue's config for a single Pod."""
     spec = draw(pods(restartPolicy=st.sampled_from(["Never", "OnFailure"]), activeDeadlineSeconds=SECONDS))
+    if not draw(st.integers(0, 9)):
+        del spec["containers"]
     return {"apiVersion": "v1", "kind": "Pod", **draw(maybe({}, metadata=METADATA)), "spec": spec}
 
 
