@@ -203,7 +203,8 @@ def test_a_context_without_any_kubeconfig_asks_for_the_file(tmp_path: Path) -> N
 
 def test_a_folder_and_an_unreadable_path_are_told(tmp_path: Path) -> None:
     for wanted, why in (
-        (str(tmp_path), "Is a directory"),
+        (str(tmp_path), "is no file"),
+        ("/dev/zero", "is no file"),
         ("/nul\0l", "does not exist"),
         ("/" + "x" * 300, "too long"),
     ):

@@ -47,6 +47,23 @@ class Cluster:
         """Close the connections."""
         self._http.close()
 
+    def post(self, path: str, body: Json) -> None:
+        """Make an object at a path."""
+        answer = self._http.post(path, json=body)
+        assert answer.is_success, answer.text
+
+    def delete_path(self, path: str) -> None:
+        """Delete what is at a path; none there is no error."""
+        answer = self._http.delete(path)
+        assert answer.is_success or answer.status_code == 404, answer.text
+
+    def is_ready(self) -> bool:
+        """Whether the API server answers that it is."""
+        try:
+            return self._http.get("/readyz").is_success
+        except httpx.TransportError:
+            return False
+
     def create_namespace(self, name: str, labels: dict[str, str] | None = None) -> None:
         """Make a namespace."""
         body = {"metadata": {"name": name, "labels": labels or {}}}

@@ -95,7 +95,7 @@ class _Judge:
             path = "docker.docker_image" if (spec.raw.get("docker") or {}).get("docker_image") else "image_uri"
             self._check_image(spec.image, path, Hand.SUBMITTER)
         has_namespace = (self.body.get("metadata") or {}).get("namespace") or spec.agent_args.get("namespace")
-        if not has_namespace:  # the submitter may have taken the queue's away
+        if not has_namespace and self.namespace:  # the submitter may have taken the queue's away
             use = Use(Subject.NAMESPACES, self.namespace, ("metadata", "namespace"))
             self._check_use(use, Hand.SUBMITTER)
         elif spec.agent_args.get("namespace"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from launch_agent.core import admission
+from launch_agent.core import admission, clusters
 from launch_agent.core.context import LaunchContext
 from launch_agent.core.models import QueueItem, Resource
 from launch_agent.core.spec import RunSpec
@@ -15,9 +15,16 @@ from launch_agent.runtime.queue_configs import QueueConfigs
 class Judge:
     """The policy of the context, and the queues' own configs. Used on the intake's thread only."""
 
-    def __init__(self, configs: QueueConfigs, find_context: Callable[[RunSpec], LaunchContext]) -> None:
+    def __init__(
+        self,
+        configs: QueueConfigs,
+        find_context: Callable[[RunSpec], LaunchContext],
+        outline: Callable[[], LaunchContext] | None = None,
+    ) -> None:
+        """``outline`` gives a context without a default namespace, for which no file that an item names is read."""
         self._configs = configs
         self._find_context = find_context
+        self._outline = outline
 
     def check(self, item: QueueItem, spec: RunSpec, run_id: str) -> None:
         """Raise RefusedError for what the policy does not let pass, SpecError for what has no meaning.
@@ -27,7 +34,11 @@ class Judge:
         """
         if spec.resource is not Resource.KUBERNETES:
             return
-        context = self._find_context(spec)
+        if self._outline is not None and clusters.key(spec.agent_args):
+            self._check(item, spec, run_id, self._outline())
+        self._check(item, spec, run_id, self._find_context(spec))
+
+    def _check(self, item: QueueItem, spec: RunSpec, run_id: str, context: LaunchContext) -> None:
         config = self._configs.get(item.queue)
         try:
             admission.admit(spec, run_id, context, config)

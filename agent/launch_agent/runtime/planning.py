@@ -63,15 +63,21 @@ class Planner:
         return manifest.plan(item, spec, run_id, context, api_key=self._settings.api_key.reveal())
 
     def context(self, spec: specs.RunSpec) -> LaunchContext:
-        """What the item's manifest is made of, without a pull credential: nothing is contacted for it."""
-        agent = self._registration.agent
-        context = make_context(
-            self._settings, entity=agent.entity, agent_name=agent.name, namespace=self._own_namespace()
-        )
+        """What the item's manifest is made of, without a pull credential: nothing is contacted for it.
+
+        Raises RefusedError for a cluster that the item names wrongly.
+        """
+        context = self._own_context()
         cluster = keys.key(spec.agent_args) if spec.resource is Resource.KUBERNETES else keys.OWN
         if self._clusters is not None and cluster != keys.OWN:
             context = replace(context, default_namespace=self._clusters.namespace(cluster))
         return context
 
-    def _own_namespace(self) -> str | None:
-        return self._clusters.client(keys.OWN).namespace if self._clusters else None
+    def outline(self) -> LaunchContext:
+        """The same without a default namespace: no file that an item names is read for it."""
+        return replace(self._own_context(), default_namespace="")
+
+    def _own_context(self) -> LaunchContext:
+        agent = self._registration.agent
+        namespace = self._clusters.client(keys.OWN).namespace if self._clusters else None
+        return make_context(self._settings, entity=agent.entity, agent_name=agent.name, namespace=namespace)

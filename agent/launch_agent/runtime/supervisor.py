@@ -98,7 +98,11 @@ class Agent:
             planners=dict.fromkeys(self._targets, self._planner.plan),
             secure_mode=settings.secure_mode,
             clock=time.time,
-            judge=Judge(QueueConfigs(guarded_wandb, self._registration, time.monotonic), self._planner.context),
+            judge=Judge(
+                QueueConfigs(guarded_wandb, self._registration, time.monotonic),
+                self._planner.context,
+                self._planner.outline,
+            ),
             may_take=lambda: self._guard.is_held,
         )
         self._tracker = Tracker(

@@ -104,6 +104,10 @@ class Clusters:
             files = kubeconfig.find_files(paths, environ=self._environ, home=self._home, wording=_wording(key))
         except ConfigError as error:
             raise _at(key, error) from error
+        for path in files:
+            if file and not path.is_file():  # such as /dev/zero, which has no end
+                what = f"{PATH}.configFile: The kubeconfig {path} is no file."
+                raise ConfigError(what, resolution=_wording(key).file)
         if not files:
             raise ConfigError(
                 f"{PATH}.context names a context, and the agent has no kubeconfig to find it in.",
