@@ -35,9 +35,16 @@ class Category(StrEnum):
     UNKNOWN = "Unknown"
 
 
+HEAD = 400
+"""Characters from the beginning that are kept of a text that is too long; the rest is its end."""
+
+
 def clip(message: Any) -> str:
-    """Kubernetes' own words as one line, bounded, with a full stop."""
+    """Kubernetes' own words as one line, bounded, with a full stop. A long text loses its middle: logs end last."""
     text = " ".join(str(message).split()) if message else ""
-    if len(text) > DETAIL_LIMIT:
-        text = text[: DETAIL_LIMIT - 1] + "…"
-    return text if not text or text[-1] in ".…!?" else text + "."
+    if text and text[-1] not in ".…!?":
+        text += "."
+    if len(text) <= DETAIL_LIMIT:
+        return text
+    gap = " … "
+    return text[:HEAD] + gap + text[len(gap) + HEAD - DETAIL_LIMIT :]

@@ -104,7 +104,8 @@ class Kind:
     ``pod_spec`` is where the pull secrets and volumes of all pods stand if not in templates. ``refusal`` says why it is
     not launched. ``entrypoint`` is the path of the shell text of `Entry.TEXT`. ``ttl`` and ``suspend`` are paths, empty
     where the kind has none. ``name_limit`` is in characters, for names that the agent makes. ``pod_selector`` is a
-    label selector with ``{name}`` where pods can not carry our own labels. ``lead`` are labels (``key=value``) that the
+    label selector with ``{name}`` where pods can not carry our own labels. ``role_names`` is where the names of roles
+    stand that become parts of pods' names. ``lead`` are labels (``key=value``) that the
     kind's operator gives its leading pod; ``log_container`` is what it calls the job's container in its pods.
     """
 
@@ -124,6 +125,7 @@ class Kind:
     name_limit: int = NAME_LIMIT
     pod_selector: str = ""
     is_known: bool = True
+    role_names: str = ""
     lead: tuple[str, ...] = ()
     log_container: str = ""
 

@@ -69,7 +69,8 @@ _KUBERNETES: tuple[Kind, ...] = (
         states=States(conditions={"completed": _FINISHED, "failed": _FAILED, "suspended": _WAITING}),
         ttl="spec.ttlSecondsAfterFinished",
         suspend="spec.suspend",
-        name_limit=36,  # pods: <name>-<replicated job>-<job>-<index>-abcde, at most 63
+        name_limit=44,  # less the longest role's name; pods: <name>-<role>-<job>-<index>-abcde, at most 63
+        role_names="spec.replicatedJobs[].name",
     ),
     Kind(
         group="leaderworkerset.x-k8s.io",
@@ -125,7 +126,8 @@ _VOLCANO = Kind(
         terminated=_FAILED,
     ),
     ttl="spec.ttlSecondsAfterFinished",
-    name_limit=45,  # pods: <name>-<task>-<number>
+    name_limit=54,  # less the longest task's name; pods: <name>-<task>-<number>, at most 63
+    role_names="spec.tasks[].name",
 )
 
 _RAY: tuple[Kind, ...] = (

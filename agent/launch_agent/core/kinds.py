@@ -20,9 +20,13 @@ __all__ = [
     "PodTemplate",
     "States",
     "find_containers",
+    "find_name_limit",
     "find_templates",
     "group_of",
 ]
+
+SHORTEST = 26
+"""Characters of a name that still says something; beyond that the operator's own refusal tells who is too long."""
 
 CORE_REFUSAL = "It starts no pods that could be followed. Launch a Job, a Pod or a custom resource."
 
@@ -67,6 +71,14 @@ def find_containers(kind: Kind, body: Mapping[str, Any]) -> list[places.Path]:
         path for pattern in kind.containers for path, one in places.find(body, pattern) if isinstance(one, Mapping)
     )
     return list(dict.fromkeys(paths))
+
+
+def find_name_limit(kind: Kind, body: Mapping[str, Any]) -> int:
+    """Characters of a name that the agent makes for this manifest: pods' names, with their roles' in them, must fit."""
+    if not kind.role_names:
+        return kind.name_limit
+    longest = max((len(name) for _, name in places.find(body, kind.role_names) if isinstance(name, str)), default=10)
+    return max(kind.name_limit - longest, SHORTEST)
 
 
 def group_of(api_version: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from launch_agent.core import names, places
 from launch_agent.core.kind_table import BUILT_IN
-from launch_agent.core.kinds import LEADING_ANNOTATION, Entry, Kinds, find_templates, group_of
+from launch_agent.core.kinds import LEADING_ANNOTATION, Entry, Kinds, find_name_limit, find_templates, group_of
 from launch_agent.core.models import Plan
 from launch_agent.errors import ItemError, SpecError
 from tests.support.kind_manifests import LEADING, MANIFESTS, mains_of, manifest_of
@@ -98,7 +98,7 @@ def test_the_object_and_each_template_carry_the_labels_that_find_them(api_versio
 def test_a_generated_name_fits_what_derives_from_it(api_version: str, kind: str) -> None:
     made = plan(api_version, kind, project="a-project-of-a-very-long-name-" * 3, entity="entity-" * 9)
     name = made.workload["metadata"]["name"]
-    assert len(name) <= KINDS.find(api_version, kind).name_limit
+    assert len(name) <= find_name_limit(KINDS.find(api_version, kind), made.workload)
     assert names.is_object_name(name)
     assert "generateName" not in made.workload["metadata"]
 

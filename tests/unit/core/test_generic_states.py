@@ -179,3 +179,12 @@ def test_a_failure_passes_on_the_operator_s_words() -> None:
     assert seen.diagnosis is not None
     assert seen.diagnosis.summary == "The Thing thing-1 failed (OutOfBeans): the condition Failed is True."
     assert seen.diagnosis.detail == "no beans left."
+
+
+def test_of_a_long_text_the_beginning_and_the_end_are_kept() -> None:
+    text = "Job entrypoint command failed: " + "log line\n" * 500 + "ValueError: the last word"
+    seen = see({"phase": "Failed", "message": text})
+    assert seen.diagnosis is not None
+    assert len(seen.diagnosis.detail) == 1000
+    assert seen.diagnosis.detail.startswith("Job entrypoint command failed: log line")
+    assert seen.diagnosis.detail.endswith("ValueError: the last word.")

@@ -9,7 +9,7 @@ import pytest
 
 from launch_agent.core import places
 from launch_agent.core.kind_table import BUILT_IN
-from launch_agent.core.kinds import Kind, Kinds, PodTemplate, find_containers, find_templates, group_of
+from launch_agent.core.kinds import Kind, Kinds, PodTemplate, find_containers, find_name_limit, find_templates, group_of
 
 
 def test_a_group_is_what_stands_before_the_slash() -> None:
@@ -152,3 +152,27 @@ def test_containers_without_a_template_are_found_in_the_order_of_the_table() -> 
         "spec.templates[3].containerSet.containers[0]",
         "spec.templates[3].containerSet.containers[1]",
     ]
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind", "field"),
+    [("jobset.x-k8s.io/v1alpha2", "JobSet", "replicatedJobs"), ("batch.volcano.sh/v1alpha1", "Job", "tasks")],
+)
+@pytest.mark.parametrize("role", ["a", "workers", "parameter-servers"])
+def test_names_of_roles_take_their_share_of_a_generated_name(
+    api_version: str, kind: str, field: str, role: str
+) -> None:
+    found = Kinds().find(api_version, kind)
+    limit = find_name_limit(found, {"spec": {field: [{"name": "x"}, {"name": role}, {}]}})
+    longest = f"{'n' * limit}-{role}-{'999-99-abcde' if kind == 'JobSet' else '9999999'}"
+    assert limit >= 26
+    assert len(longest) <= 63
+
+
+def test_a_role_s_name_that_leaves_nothing_is_for_the_operator_to_refuse() -> None:
+    body = {"spec": {"replicatedJobs": [{"name": "r" * 60}]}}
+    assert find_name_limit(Kinds().find("jobset.x-k8s.io/v1alpha2", "JobSet"), body) == 26
+
+
+def test_other_kinds_have_one_limit() -> None:
+    assert find_name_limit(Kinds().find("batch/v1", "Job"), {"spec": {}}) == 57

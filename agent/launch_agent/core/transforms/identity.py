@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from launch_agent.core import names, places, pod_shapes
-from launch_agent.core.kinds import LEADING_ANNOTATION, MAIN_ANNOTATION
+from launch_agent.core.kinds import LEADING_ANNOTATION, MAIN_ANNOTATION, find_name_limit
 from launch_agent.core.merging import merge
 from launch_agent.core.shapes import mismatch
 from launch_agent.core.transforms.facts import PATH, Body, Facts
@@ -128,7 +128,9 @@ def set_name(body: Body, facts: Facts) -> Body:
         name = names.check_name(name, f"{PATH}.metadata.name")
     else:
         spec, prefix = facts.spec, given.get("generateName") or ""
-        name = names.object_name(facts.item.id, spec.entity, spec.project, prefix, limit=facts.kind.name_limit)
+        name = names.object_name(
+            facts.item.id, spec.entity, spec.project, prefix, limit=find_name_limit(facts.kind, body)
+        )
     rest = {key: value for key, value in given.items() if key not in {"name", "generateName", "namespace"}}
     return {**body, "metadata": {"name": name, "namespace": find_namespace(body, facts), **rest}}
 
