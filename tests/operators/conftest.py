@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.backend import Json, image_spec
+from tests.support.backend import ENDED, Json, image_spec
 from tests.support.cluster import Cluster
 from tests.support.place import PROJECT, Place
 from tests.support.servers import Server, start_server
@@ -43,6 +43,13 @@ class Works:
     def wait_for(self, item_id: str, state: str, timeout: float = 120) -> Json:
         """The item once it is in this state."""
         return self.place.wait_for_item(item_id, state, timeout)
+
+    def wait_for_stop(self, item_id: str) -> None:
+        """Until the item has ended, finished or as stopped: W&B's SDK ends a stopped script with a code of its own."""
+        ended = wait_until(
+            lambda: self.item(item_id), 60, "the stopped item to end", until=lambda item: item["state"] in ENDED
+        )
+        assert ended["state"] == "FINISHED" or "stopped on request" in ended["error"]["message"]
 
     def run_of(self, item_id: str) -> str:
         """The run that the item was claimed for."""
@@ -101,9 +108,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def works(server: Server, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Works]:
     """One namespace, one queue and one agent for all tests: nothing that they launch disturbs the rest."""
     place = Place(server, cluster, tmp_path_factory.mktemp("place"))
-    place.start(stopped_run_timeout=1)
-    yield Works(place)
-    place.close()
+    try:
+        place.start(ready=False, stopped_run_timeout=1).wait_until_ready(60)
+        yield Works(place)
+    finally:
+        place.close()
 
 
 @pytest.fixture

@@ -60,8 +60,11 @@ def test_a_stopped_job_set_leaves_no_pod_and_no_job(works: Works) -> None:
         lambda: works.place.cluster.find("Job", works.namespace, f"jobset.sigs.k8s.io/jobset-name={name}"), 30,
         "its Jobs to go", until=lambda jobs: not jobs,
     )  # fmt: skip
-    assert works.place.cluster.get("JobSet", works.namespace, name) is None
-    works.wait_for(item_id, "FINISHED")
+    wait_until(
+        lambda: works.place.cluster.get("JobSet", works.namespace, name), 30, "the JobSet to go",
+        until=lambda one: one is None,
+    )  # fmt: skip
+    works.wait_for_stop(item_id)
 
 
 def test_a_suspended_job_set_waits_and_says_so_then_runs(works: Works) -> None:

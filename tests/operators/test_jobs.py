@@ -22,9 +22,11 @@ def test_an_indexed_job_is_finished_when_all_indexes_are(works: Works) -> None:
     assert set(told) == {"0", "1", "2"}
     assert {one["WANDB_RUN_ID"] for one in told.values()} == {item["associatedRunId"]}
     assert {one["key"] for one in told.values()} == {40}
-    assert not texts(item)
-    (found,) = [works.find("Job", item_id)]
-    assert found["status"]["succeeded"] == 3
+    job_name = works.find("Job", item_id)["metadata"]["name"]
+    works.place.wait_until_job(
+        job_name, "all its indexes to succeed", lambda seen: seen and seen["status"]["succeeded"] == 3
+    )
+    assert not texts(works.item(item_id))
 
 
 def test_an_index_that_fails_fails_the_item_with_the_code_and_last_line_of_its_pod(works: Works) -> None:
@@ -69,4 +71,4 @@ def test_a_stopped_indexed_job_leaves_no_pod(works: Works) -> None:
     storage_id = works.place.backend.start_run(PROJECT, run_id)
     works.place.backend.stop_run(storage_id)
     wait_until(lambda: works.pods(item_id), 90, "its pods to go", until=lambda pods: not pods)
-    works.wait_for(item_id, "FINISHED")
+    works.wait_for_stop(item_id)

@@ -43,7 +43,7 @@ def documented(works: Works) -> Json:
     config = copy.deepcopy(DOCUMENTED)
     config["metadata"]["namespace"] = works.namespace
     works.place.backend.create_queue(queue, "kubernetes", config)
-    works.place.start(queue)
+    works.place.start(queue, ready=False).wait_until_ready(60)
     item_id = works.place.backend.push(queue, image_spec(works.place.backend.entity, PROJECT, IMAGE))
     return works.place.wait_for_item(item_id, "FINISHED", 120, queue)
 
@@ -96,7 +96,7 @@ def test_a_stopped_pytorch_job_leaves_no_pod(works: Works) -> None:
     works.wait_for_pods(item_id, 2, {"Running"})
     works.place.backend.stop_run(works.place.backend.start_run(PROJECT, works.run_of(item_id)))
     wait_until(lambda: works.pods(item_id), 90, "its pods to go", until=lambda pods: not pods)
-    works.wait_for(item_id, "FINISHED")
+    works.wait_for_stop(item_id)
 
 
 def test_a_suspended_pytorch_job_waits_and_says_so_then_runs(works: Works) -> None:

@@ -1,7 +1,8 @@
 """One process of a job: tells what it was given, does what ACT says, ends as told.
 
 ACT is ``finish`` (the default), ``fail`` (exit code 7 after a last line), or ``wait`` (until it is ended). FAIL_INDEX
-lets one index of an Indexed Job fail, FAIL_ROLE one role. The process that has the run's id starts and ends the run.
+lets one index of an Indexed Job fail and index 0, which then has nothing to do, wait. The process that has the run's
+id, index 0 of several, starts and ends the run.
 """
 
 import json
@@ -19,8 +20,8 @@ print(
 )
 
 act = os.environ.get("ACT", "finish")
-if index and index == os.environ.get("FAIL_INDEX"):
-    act = "fail"
+if fails := os.environ.get("FAIL_INDEX"):
+    act = {fails: "fail", "0": "wait"}.get(index, act)
 if "WANDB_RUN_ID" in os.environ and index in {"", "0"}:
     import wandb
 
