@@ -38,12 +38,9 @@ def test_what_ended_while_wandb_was_away_is_reported_when_it_is_back(cluster: Cl
         back.stop()
 
 
-def test_a_job_whose_pods_are_refused_says_so_on_its_item(place: Place, cluster: Cluster) -> None:
+def test_a_job_whose_pods_can_never_be_made_fails_its_item_with_the_reason(place: Place, cluster: Cluster) -> None:
     cluster.enforce_quota(place.name, {"pods": "0"})
     place.start()
     item_id = place.push()
-    place.wait_for_job()
-    warnings = wait_until(lambda: place.item(item_id)["warnings"], 40, "a warning on the item")
-    assert "refused by the API server" in warnings[0]["message"]
-    assert "exceeded quota" in warnings[0]["message"]
-    assert place.item(item_id)["state"] == "CLAIMED"
+    item = place.wait_for_item(item_id, "FAILED")
+    assert "exceeded quota" in item["error"]["message"]

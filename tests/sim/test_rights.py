@@ -47,14 +47,22 @@ def spread(rows: tuple[Permission, ...]) -> set[Use]:
     return {(row.resource, verb) for row in rows for verb in row.verbs}
 
 
+TAKEN = {
+    "metadata": {"name": "taken"},
+    "spec": {
+        "suspend": True,
+        "template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": "train:1"}]}},
+    },
+}
+
+
 def run_to_each_end(place: Place, agent: Agent) -> None:
-    """An item that fails, one that finishes across a restart, one that is stopped, one with a key of its own, one that
-    the API server refuses, one whose pods are refused."""
+    """An item that fails, one that finishes across a restart, one that is stopped, one with a key of its own, and one
+    whose name is another Job's."""
+    place.cluster.create("Job", place.name, TAKEN)
     failing, stopped, keyed = place.push(), place.push(), place.push(_wandb_api_key="0f" * 20)
-    refused = place.push(
-        _wandb_api_key="0e" * 20, resource_args={"kubernetes": {"spec": {"completionMode": "Sometimes"}}}
-    )
-    jobs = {item_of(job): job for job in place.wait_for_jobs(3)}
+    refused = place.push(_wandb_api_key="0e" * 20, resource_args={"kubernetes": {"metadata": {"name": "taken"}}})
+    jobs = {item_of(job): job for job in place.wait_for_jobs(4) if job["metadata"]["name"] != "taken"}
     for job in jobs.values():
         place.wait_for_pod(job)
     place.wait_for_item(refused, "FAILED")
@@ -78,8 +86,8 @@ def refuse_pods(place: Place) -> None:
     """An item whose Job can make no pods: its events say why."""
     place.cluster.enforce_quota(place.name, {"pods": "0"})
     item_id = place.push()
-    warnings = wait_until(lambda: place.item(item_id)["warnings"], 40, "a warning on the item")
-    assert "exceeded quota" in warnings[0]["message"]
+    item = place.wait_for_item(item_id, "FAILED")
+    assert "exceeded quota" in item["error"]["message"]
 
 
 def test_an_agent_with_the_rights_of_the_table_does_all_its_work_and_uses_each_of_them(place: Place) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from launch_agent.core.kinds import Kind, PodTemplate, States
 from launch_agent.core.models import JobState
+from launch_agent.core.permissions import CustomResource, Feature, list_permissions
 from tests.support import accounts
 from tests.support.accounts import kubectl
 from tests.support.cluster import Cluster, Json
@@ -240,14 +241,21 @@ PODS = {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]}
 
 
 def take_account(field: Field, *verbs: str) -> Path:
-    rules = [PODS] + ([{"apiGroups": [field.group], "resources": ["trainings"], "verbs": list(verbs)}] if verbs else [])
+    """An account with these verbs on Trainings."""
+    if not verbs:
+        return take_rights(field, [PODS], "pods", "list")
+    own = {"apiGroups": [field.group], "resources": ["trainings"], "verbs": list(verbs)}
+    return take_rights(field, [PODS, own], f"trainings.{field.group}", verbs[0])
+
+
+def take_rights(field: Field, rules: list[Json], resource: str, verb: str = "create") -> Path:
+    """A kubeconfig for a new account with these rules, of which one is seen to hold."""
     accounts.apply(accounts.describe_account(field.name, "agent", {field.name: rules}))
     path = accounts.write_kubeconfig(field.folder / "agent.kubeconfig", field.name, "agent")
-    question = ["auth", "can-i", verbs[0] if verbs else "list", f"trainings.{field.group}" if verbs else "pods"]
 
     def may() -> bool:
-        answer = kubectl(*question, "-n", field.name, "--as", f"system:serviceaccount:{field.name}:agent")
-        return answer.strip() == "yes"
+        account = f"system:serviceaccount:{field.name}:agent"
+        return kubectl("auth", "can-i", verb, resource, "-n", field.name, "--as", account).strip() == "yes"
 
     wait_until(may, 30, "the rights to hold")
     return path
@@ -272,6 +280,25 @@ def test_a_missing_right_to_watch_is_told_and_the_item_is_followed_by_looks(fiel
     bench.wait_for_state("one", "running")
     field.say_condition("Succeeded")
     bench.wait_for_state("one", "gone", 30)
+
+
+def test_the_tables_rights_are_enough_for_a_custom_resource_with_services(field: Field) -> None:
+    rows = list_permissions(
+        {Feature.JOBS, Feature.CUSTOM_RESOURCES, Feature.ADDITIONAL_SERVICES},
+        custom_resources=[CustomResource(field.group, "trainings")],
+    )
+    bench = field.start(kubeconfig_path=take_rights(field, accounts.make_rules(rows), f"trainings.{field.group}"))
+    bench.launch("one", field.training(), deployment("redis"), SERVICE, pod("cache", restartPolicy="Always"))
+    made = field.wait_for()
+    field.say_condition("Running")
+    bench.wait_for_state("one", "running")
+    service = field.cluster.get("Service", field.name, "redis") or {}
+    assert [one["uid"] for one in service["metadata"]["ownerReferences"]] == [made["metadata"]["uid"]]
+    bench.stop("one")
+    bench.wait_for_state("one", "gone", 40)
+    bench.launch("two", field.training("t2"), {**SERVICE, "spec": {"ports": [{"port": 99999}]}}, deployment("redis"))
+    bench.wait_for_failure("two")
+    assert not [text for one in ("one", "two") for text in bench.told(one).warnings if "forbid" in text]
 
 
 def test_a_missing_right_to_look_is_told_too(field: Field) -> None:

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Feature(StrEnum):
-    """What a right is for. The last two are not built yet: nobody needs them unless their values are set."""
+    """What a right is for. The last two are needed only where their values are set."""
 
     RECORDS = "records"
     LEASE = "lease"
@@ -122,15 +122,17 @@ TABLE: tuple[Permission, ...] = (
 )
 """What the agent does, and nothing else. Secrets are never listed or watched."""
 
-SERVICE_VERBS = ("create", "get", "patch", "delete")
-SERVICES = (
-    ("", "services"),
-    ("", "pods"),
-    ("", "configmaps"),
-    ("apps", "deployments"),
-    ("networking.k8s.io", "networkpolicies"),
+MADE = ("create", "patch", "delete")
+SERVICES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("", "services", MADE),
+    ("", "pods", ("get", *MADE)),
+    ("", "configmaps", MADE),
+    ("apps", "deployments", ("get", *MADE)),
+    ("networking.k8s.io", "networkpolicies", MADE),
 )
-"""(group, resource) of what a job's ``additional_services`` may be (protocol 7.3.7)."""
+"""(group, resource, verbs) of what a job's ``additional_services`` may be (protocol 7.3.7); two are waited for."""
+
+WAITED = " The job is not made before they are ready."
 
 
 def list_permissions(
@@ -149,15 +151,16 @@ def list_permissions(
 
 def _list_custom(resources: Sequence[CustomResource]) -> list[Permission]:
     verbs = ("create", "get", "list", "watch", "patch", "delete")
-    why = "Launched and followed as Jobs are."
+    why = "Launched and followed as Jobs are; deleted one by one, when stopped or when `max_runtime` is over."
     return [
         Permission(Feature.CUSTOM_RESOURCES, Scope.TARGET, one.group, one.resource, verbs, why) for one in resources
     ]
 
 
 def _list_services() -> list[Permission]:
-    why = "What `additional_services` of a job name: made before it, handed to it, deleted with it."
+    why = "What `additional_services` of a job name: made before it, handed to it, deleted if it can't be made."
+    whys = {True: why + WAITED, False: why}
     return [
-        Permission(Feature.ADDITIONAL_SERVICES, Scope.TARGET, group, resource, SERVICE_VERBS, why)
-        for group, resource in SERVICES
+        Permission(Feature.ADDITIONAL_SERVICES, Scope.TARGET, group, resource, verbs, whys["get" in verbs])
+        for group, resource, verbs in SERVICES
     ]

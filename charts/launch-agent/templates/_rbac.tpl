@@ -50,14 +50,18 @@
   verbs: [get]
 {{- if (.Values.rbac).additionalServices }}
 - apiGroups: [""]
-  resources: [services, pods, configmaps]
-  verbs: [create, get, patch, delete]
+  resources: [services, configmaps]
+  verbs: [create, patch, delete]
+# Asked for until they are ready.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, create, patch, delete]
 - apiGroups: [apps]
   resources: [deployments]
-  verbs: [create, get, patch, delete]
+  verbs: [get, create, patch, delete]
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
-  verbs: [create, get, patch, delete]
+  verbs: [create, patch, delete]
 {{- end }}
 {{- end }}
 {{- range (include "launch-agent.customResources" . | fromJson).items }}
