@@ -268,6 +268,66 @@ def test_a_bad_configuration_is_told_whole_and_the_rest_is_skipped(check: Check,
     assert scene.kubernetes.asked == []
 
 
+GAR = "europe-west4-docker.pkg.dev"
+
+
+@pytest.mark.parametrize(
+    ("key", "status", "code", "line"),
+    [
+        ("registry: {uri", 200, 0, f"ok registry {GAR} gives a credential to pull images with"),
+        (
+            "registry: {type: ecr, uri",
+            200,
+            2,
+            f"fail registry registry.type is ecr, but the host {GAR} is Google's",
+        ),
+        ("registry: {uri", 404, 2, f"fail registry {GAR} There is no access token for the registry {GAR}: the"),
+        (
+            "builder: {type: noop, destination",
+            404,
+            0,
+            f"warn registry {GAR} jobs get no Secret to pull with: There is no",
+        ),
+    ],
+)
+def test_a_registry_that_is_configured_is_asked_for_its_credential(
+    check: Check, scene: Scene, serve: Serve, key: str, status: int, code: int, line: str
+) -> None:
+    server = serve(lambda _request: Reply(status, {"access_token": "ya29.hidden", "expires_in": 60}))
+    (scene.home / "c.yaml").write_text(f"queues: [gpu]\n{key}: {GAR}/p/r/i}}\n")
+    address = server.url.removeprefix("http://")
+    found, text = check("-c", str(scene.home / "c.yaml"), change=environment(GCE_METADATA_HOST=address))
+    assert found == code, text
+    assert any(" ".join(one.split()).startswith(line) for one in text.splitlines()), text
+    assert "bucket, builder" in text
+    assert "ya29.hidden" not in text
+
+
+def test_a_queue_for_another_cluster_is_not_tried_in_this_one(check: Check, scene: Scene) -> None:
+    code, text = check(change=queue(configFile="/etc/clusters/b", context="gpu"))
+    assert code == 0
+    assert "it is for another cluster, which is not tried: context gpu of /etc/clusters/b" in text
+    assert not [body for body in scene.kubernetes.tried if body["kind"] == "Job"]
+
+
+def test_a_sample_of_another_kind_is_tried_with_each_of_its_pods(check: Check, scene: Scene) -> None:
+    def replica(image: str) -> dict[str, Any]:
+        return {"replicas": 1, "template": {"spec": {"containers": [{"name": "pytorch", "image": image}]}}}
+
+    def change(found: Scene, environ: dict[str, str]) -> None:
+        found.kubernetes.refused.discard(("jobs", "create pods"))
+        found.kubernetes.kinds["kubeflow.org/v1"] = {"PyTorchJob": "pytorchjobs"}
+        replicas = {"Master": replica("a:1"), "Worker": replica("b:1")}
+        manifest = {"apiVersion": "kubeflow.org/v1", "kind": "PyTorchJob", "spec": {"pytorchReplicaSpecs": replicas}}
+        found.wandb.queues["gpu"] = ("kubernetes", {**manifest, "metadata": {"namespace": "jobs"}}, {})
+
+    code, text = check(change=change)
+    assert code == 0, text
+    tried = [body for body in scene.kubernetes.tried if body["kind"] in {"PyTorchJob", "Pod"}]
+    assert [body["kind"] for body in tried] == ["PyTorchJob", "Pod", "Pod"]
+    assert [body["spec"]["containers"][0]["image"] for body in tried[1:]] == ["a:1", "b:1"]
+
+
 def test_json_holds_the_same_checks(check: Check) -> None:
     code, text = check("--output", "json", change=kubernetes(secrets={}))
     found = json.loads(text)

@@ -82,6 +82,7 @@ class Kubernetes:
     warnings: dict[tuple[str, str], str] = field(default_factory=dict)
     version: Json = field(default_factory=lambda: {"major": "1", "minor": "34", "gitVersion": "v1.34.4"})
     failure: Reply | None = None
+    kinds: dict[str, dict[str, str]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     tried: list[Json] = field(default_factory=list)
 
@@ -97,6 +98,8 @@ class Kubernetes:
             assert request.query["dryRun"] == "All", "something would have been created"
             return self._try(request.json)
         assert request.method == "GET"
+        if group := self.kinds.get(request.path.removeprefix("/apis/")):
+            return Reply(body={"resources": [{"name": plural, "kind": kind} for kind, plural in group.items()]})
         return self._get(request.path.split("/"))
 
     def _review(self, asked: Json) -> Reply:

@@ -16,7 +16,7 @@ from launch_agent.checks.report import Area, Check, Status
 from launch_agent.checks.rights import EVERYWHERE, Rights
 from launch_agent.checks.samples import NAME, RUN_ID, Queue, make_run_spec
 from launch_agent.checks.trials import Trial, fail
-from launch_agent.core import admission, leadership, manifest, refusals
+from launch_agent.core import admission, clusters, kinds, leadership, manifest, places, refusals
 from launch_agent.core import spec as specs
 from launch_agent.core.context import LaunchContext
 from launch_agent.core.models import KeySecret, Manifest, Plan, QueueItem
@@ -47,11 +47,12 @@ class Sample:
     queue: Queue
     plan: Plan | None = None
     fault: ItemError | None = None
+    templates: tuple[Manifest, ...] = ()
 
     @property
     def namespace(self) -> str:
-        """Where its Job would be; empty where there is none."""
-        return str(self.plan.workload["metadata"]["namespace"]) if self.plan else ""
+        """Where its workload would be in the agent's own cluster; empty where there is none."""
+        return str(self.plan.workload["metadata"]["namespace"]) if self.plan and not self.plan.cluster else ""
 
 
 def plan_samples(queues: Iterable[Queue], context: LaunchContext, *, secure_mode: bool) -> list[Sample]:
@@ -69,9 +70,19 @@ def _plan(queue: Queue, context: LaunchContext, secure_mode: bool) -> Sample:
         # the queue's config is all there is of it; its image may be one that no item would have
         admission.admit(spec, RUN_ID, replace(context, policy=context.policy.without_images()), run_spec)
         item = QueueItem(f"{NAME}-{queue.name}", queue.name, run_spec)
-        return Sample(queue, manifest.plan(item, spec, RUN_ID, context, api_key=NAME))
+        plan = manifest.plan(item, spec, RUN_ID, context, api_key=NAME)
     except ItemError as error:
         return Sample(queue, fault=error)
+    return Sample(queue, plan, templates=_find_templates(plan.workload, context.kinds))
+
+
+def _find_templates(workload: Manifest, known: kinds.Kinds) -> tuple[Manifest, ...]:
+    """The pod templates of a workload, each different one once; a Pod is none."""
+    kind = known.find(workload["apiVersion"], workload["kind"], workload)
+    if kind.is_pod:
+        return ()
+    found = [places.get(workload, path) for path, _ in kinds.find_templates(kind, workload)]
+    return tuple(one for index, one in enumerate(found) if one.get("spec") and one not in found[:index])
 
 
 def try_reach(client: Client, server: str) -> Check:
@@ -209,7 +220,11 @@ def _try_sample(client: Client, rights: Rights, sample: Sample) -> Check:
         return fail(name, Area.JOBS, sample.fault, resolution=REFUSED)
     if plan is None:
         return Check(name, Area.JOBS, Status.SKIP, "the queue has no config: each item brings its own")
-    if not rights.has(namespace, "jobs", "create"):
+    if plan.cluster:
+        where = clusters.describe(plan.cluster)
+        return Check(name, Area.JOBS, Status.SKIP, f"it is for another cluster, which is not tried: {where}")
+    is_job = kinds.group_of(plan.workload["apiVersion"]) == "batch" and plan.workload["kind"] == "Job"
+    if is_job and not rights.has(namespace, "jobs", "create"):
         return Check(name, Area.JOBS, Status.SKIP, f"no right to create jobs in namespace {namespace}")
     warnings = list(plan.warnings)
     for body in plan.objects:
@@ -223,20 +238,20 @@ def _try_sample(client: Client, rights: Rights, sample: Sample) -> Check:
         except (KubernetesMissing, KubernetesDenied, KubernetesInvalid) as error:
             what = f"refused in namespace {namespace}: {error.detail or error.summary}"
             return Check(name, Area.JOBS, Status.FAIL, what, REFUSED)
-    if fault := _try_pod(client, plan, warnings):
-        return Check(name, Area.JOBS, Status.FAIL, f"its pods are refused in namespace {namespace}: {fault}", REFUSED)
+    for template in sample.templates:
+        if fault := _try_pod(client, namespace, template, warnings):
+            what = f"its pods are refused in namespace {namespace}: {fault}"
+            return Check(name, Area.JOBS, Status.FAIL, what, REFUSED)
     if warnings:
         return Check(name, Area.JOBS, Status.WARN, f"namespace {namespace}: {'; '.join(warnings)}", LOOK)
     return Check(name, Area.JOBS, Status.OK, f"would be created in namespace {namespace}")
 
 
-def _try_pod(client: Client, plan: Plan, warnings: list[str]) -> str:
-    """Why the Job's pods would be refused, where the account may ask: the agent itself has no right to create pods.
+def _try_pod(client: Client, namespace: str, template: Manifest, warnings: list[str]) -> str:
+    """Why a template's pods would be refused, where the account may ask: the agent itself has no right to create pods.
 
-    A quota that is used up is a warning: the Job waits for it.
+    A quota that is used up is a warning: the workload waits for it.
     """
-    job = plan.workload
-    namespace, template = job["metadata"]["namespace"], job["spec"]["template"]
     if not client.may(namespace, "create", "", "pods"):
         return ""
     metadata = {**(template.get("metadata") or {}), "name": NAME, "namespace": namespace}

@@ -12,6 +12,7 @@ from launch_agent.adapters.kubernetes.client import Client
 from launch_agent.checks import cluster
 from launch_agent.checks.cluster import Sample
 from launch_agent.checks.effort import ask
+from launch_agent.checks.registry import try_registry
 from launch_agent.checks.report import Area, Check, Status
 from launch_agent.checks.rights import EVERYWHERE, list_rights, try_rights
 from launch_agent.checks.samples import NAME
@@ -38,11 +39,13 @@ class _Reached:
 def inspect(settings: Settings, environ: Mapping[str, str], home: Path) -> list[Check]:
     """Try everything; nothing is changed anywhere, and nothing is raised for what fails."""
     checks = _describe(settings)
-    steps: list[Callable[[], Findings | _Reached | None]] = [
+    steps: list[Callable[[], Findings | _Reached | Check | None]] = [
         lambda: try_wandb(settings),
         lambda: _reach(settings, environ, home),
+        lambda: try_registry(settings, environ),
     ]
-    wandb, reached = ask(steps)
+    wandb, reached, registry = ask(steps)
+    checks += _describe_registry(registry)
     if not isinstance(wandb, Findings):
         wandb = Findings([fail(settings.base_url, Area.WANDB, _as_error(wandb))])
     checks += wandb.checks
@@ -80,7 +83,16 @@ def _describe(settings: Settings) -> list[Check]:
         checks.append(Check(where, area, Status.WARN, detail, cure))
     if settings.pod_namespace is None:
         checks.append(_try_folder(settings.records))
-    return [*checks, Check("registry, bucket, builder", area, Status.SKIP, NOT_BUILT)]
+    return checks
+
+
+def _describe_registry(found: object) -> list[Check]:
+    """The registry's line, where one is configured, and one for what is not built yet."""
+    area = Area.CONFIGURATION
+    if found is None:
+        return [Check("registry, bucket, builder", area, Status.SKIP, NOT_BUILT)]
+    line = found if isinstance(found, Check) else fail("registry", area, _as_error(found))
+    return [line, Check("bucket, builder", area, Status.SKIP, NOT_BUILT)]
 
 
 def _try_folder(folder: Path) -> Check:
