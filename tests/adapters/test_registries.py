@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-import httpx
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -26,10 +25,9 @@ from launch_agent.registries.selection import connect, find_place
 from tests.adapters.conftest import Serve
 from tests.adapters.scripted import Reply, Request
 from tests.support.agents import free_port
-from tests.support.processes import Program, clean_environment
-from tests.support.waiting import wait_until
+from tests.support.amazon import HOST as ECR
+from tests.support.amazon import Amazon
 
-ECR = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 GAR = "europe-west4-docker.pkg.dev"
 
 # ── which registry ──
@@ -107,22 +105,9 @@ def test_a_registry_whose_nodes_need_no_credential_of_ours_gives_none(place: Pla
 @pytest.fixture(scope="module")
 def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of moto's server: AWS's API, without AWS."""
-    folder = tmp_path_factory.mktemp("moto")
-    port = free_port()
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    program = Program(command, clean_environment(folder, {}), folder / "moto.log")
-    url = f"http://127.0.0.1:{port}"
-
-    def is_up() -> bool:
-        assert program.exit_code is None, program.log
-        try:
-            return httpx.get(f"{url}/moto-api/", trust_env=False).status_code == 200
-        except httpx.TransportError:
-            return False
-
-    wait_until(is_up, 60, "moto's server")
-    yield url
-    program.stop()
+    server = Amazon(tmp_path_factory.mktemp("moto"))
+    yield server.url
+    server.close()
 
 
 @pytest.fixture
