@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from launch_agent.core.models import QueueItem
+from launch_agent.core.models import QueueItem, Resource
 from launch_agent.errors import ItemError, SpecError
 from launch_agent.settings import encoding
 from launch_agent.settings.problems import ConfigProblems, Problem, show
@@ -45,6 +45,25 @@ def read(path: Path) -> QueueItem:
     if not isinstance(spec, Mapping):
         _refuse(source, "runSpec", f"found {show(spec)}; allowed is an object, or a text that holds one", _CURE)
     return QueueItem(value["runQueueItemId"], value.get("queue", "default"), spec)
+
+
+def read_queue_config(path: Path) -> Mapping[str, Any]:
+    """A queue's own config in a file, YAML or JSON, as ``{"resource_args": {"kubernetes": …}}``.
+
+    Raises:
+        ConfigProblems: the file can not be read, or is no map.
+    """
+    from launch_agent.settings import document  # PyYAML costs 60 ms: only with a file
+
+    source = str(path)
+    found = document.read(path, source)
+    if found.problems:
+        raise ConfigProblems(found.problems)
+    if not isinstance(found.values, Mapping):
+        _refuse(source, "", f"found {show(found.values)}; allowed is a map", "copy the queue's config from W&B")
+    if "resource_args" in found.values:
+        return dict(found.values)
+    return {"resource_args": {Resource.KUBERNETES: found.values}}
 
 
 _CURE = 'write `{"runQueueItemId": "…", "queue": "…", "runSpec": {…}}`'

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from launch_agent.cli import items
 from launch_agent.cli.parsing import Parser, add_common, add_output
 from launch_agent.cli.world import World
-from launch_agent.core import manifest, refusals, rendering
+from launch_agent.core import admission, clusters, manifest, refusals, rendering
 from launch_agent.core import spec as specs
 from launch_agent.core.context import LaunchContext
 from launch_agent.core.models import Manifest, Plan, QueueItem
@@ -33,24 +34,29 @@ def main(arguments: Sequence[str], world: World) -> int:
         Flags(config=flags.config), world.environ, home=world.home, need=Need.FILE if flags.config else Need.NOTHING
     )
     item = items.read(flags.item)
+    queue_config = items.read_queue_config(flags.queue_config) if flags.queue_config else None
     try:
-        spec, plan = _plan(item, settings)
+        spec, plan = _plan(item, settings, queue_config)
     except ItemError as error:
         raise items.as_problem(error, flags.item) from error
     for warning in (*settings.warnings, *(f"warning: {text}" for text in plan.warnings)):
         world.stderr.write(f"{warning}\n")
+    if plan.cluster:
+        world.stderr.write(f"note: launched in {clusters.describe(plan.cluster)}\n")
     secrets = [secret for secret in (settings.api_key.reveal(), spec.api_key) if secret]
     world.stdout.write(_write(rendering.mask(plan), flags.output, secrets))
     return 0
 
 
-def _plan(item: QueueItem, settings: Settings) -> tuple[specs.RunSpec, Plan]:
-    """What the agent does with an item before it claims it."""
+def _plan(item: QueueItem, settings: Settings, queue_config: Mapping[str, Any] | None) -> tuple[specs.RunSpec, Plan]:
+    """What the agent does with an item before it claims it. Without the queue's own config all of it counts as that."""
     spec = specs.parse(item.run_spec)
     refusals.check(spec, secure_mode=settings.secure_mode)
     run_id = spec.run_id or items.stable_run_id(item.id)
     key = settings.api_key.reveal() or rendering.MASK
-    return spec, manifest.plan(item, spec, run_id, _context(settings), api_key=key)
+    context = _context(settings)
+    admission.admit(spec, run_id, context, item.run_spec if queue_config is None else queue_config)
+    return spec, manifest.plan(item, spec, run_id, context, api_key=key)
 
 
 def parser() -> Parser:
@@ -63,6 +69,12 @@ def parser() -> Parser:
     )
     add_common(result)
     result.add_argument("--item", metavar="FILE", type=Path, required=True, help="the item, as JSON")
+    result.add_argument(
+        "--queue-config",
+        metavar="FILE",
+        type=Path,
+        help="the queue's own config, as W&B shows it: what differs from it is judged as the submitter's",
+    )
     add_output(result, "yaml", "json", help_text="YAML documents, or one JSON list")
     return result
 

@@ -205,9 +205,11 @@ CASES = [
         "a_host_path",
         item(resource_args=pod(volumes=[{"name": "v", "hostPath": {"path": "/"}}])),
         (
-            "item.json: runSpec: resource_args.kubernetes.spec.template.spec.volumes[0].hostPath is not "
-            "allowed. It reaches beyond the workload's own container, to its node or to a service account\n"
-            "    → Leave it out of the queue's config and of the item\n"
+            "item.json: runSpec: resource_args.kubernetes.spec.template.spec.volumes[0].hostPath.path is not "
+            "allowed: it mounts a folder of the node. The queue's config has it, and for queues the profile "
+            "baseline holds (rule hostPath); the profile unrestricted allows it\n"
+            "    → Leave it out, or ask the agent's owner, who sets policy.queue.profile or "
+            "policy.queue.hostPaths.allow in launch-config.yaml\n"
             "error: 1 problem; nothing was contacted\n"
         ),
     ),
@@ -217,19 +219,57 @@ CASES = [
         (
             "item.json: runSpec: "
             "resource_args.kubernetes.spec.template.spec.containers[0].securityContext.privileged is not "
-            "allowed: it is weaker than the context that every container gets. That is: no privilege "
-            "escalation, all capabilities dropped, seccomp profile RuntimeDefault\n"
-            "    → Leave it out; stricter values are kept as they are\n"
+            "allowed: it takes all walls between container and node away. The queue's config has it, and for "
+            "queues the profile baseline holds (rule privileged); the profile unrestricted allows it\n"
+            "    → Leave it out, or ask the agent's owner, who sets policy.queue.profile in "
+            "launch-config.yaml\n"
             "error: 1 problem; nothing was contacted\n"
         ),
     ),
     Case(
-        "a_service_account",
-        item(resource_args=pod(serviceAccountName="admin")),
+        "a_cron_job",
+        item(resource_args={"kubernetes": {"apiVersion": "batch/v1", "kind": "CronJob", "spec": {}}}),
         (
-            "item.json: runSpec: resource_args.kubernetes.spec.template.spec.serviceAccountName is not "
-            "allowed. It reaches beyond the workload's own container, to its node or to a service account\n"
-            "    → Leave it out of the queue's config and of the item\n"
+            "item.json: runSpec: resource_args.kubernetes.kind: a CronJob of batch/v1 is not launched. It "
+            "makes Jobs by the clock, and an item is launched once. Launch a Job instead\n"
+            "error: 1 problem; nothing was contacted\n"
+        ),
+    ),
+    Case(
+        "a_kind_without_its_version",
+        item(resource_args={"kubernetes": {"kind": "PyTorchJob"}}),
+        (
+            "item.json: runSpec.resource_args.kubernetes.apiVersion: is missing, and kind is 'PyTorchJob': "
+            "that alone says no kind of object\n"
+            "    → Add apiVersion; for a Job leave both out\n"
+            "error: 1 problem; nothing was contacted\n"
+        ),
+    ),
+    Case(
+        "what_never_ends",
+        item(
+            resource_args={
+                "kubernetes": {
+                    "apiVersion": "ray.io/v1",
+                    "kind": "RayCluster",
+                    "spec": {"headGroupSpec": {"template": {"spec": {"containers": [{"name": "head"}]}}}},
+                }
+            }
+        ),
+        (
+            "item.json: runSpec: A RayCluster never ends by itself, and resource_args.kubernetes.max_runtime "
+            "is missing\n"
+            "    → Say how long it may run: max_runtime: 8h beside the manifest in the queue's config\n"
+            "error: 1 problem; nothing was contacted\n"
+        ),
+    ),
+    Case(
+        "a_macro_without_a_value",
+        item(resource_args={"kubernetes": {"metadata": {"labels": {"who": "${author}"}}}}),
+        (
+            "item.json: runSpec.resource_args.kubernetes.metadata.labels.who: uses the macro ${author}, and "
+            "this item has no author\n"
+            "    → Push the item with W&B's client, which names the author, or leave the macro out\n"
             "error: 1 problem; nothing was contacted\n"
         ),
     ),
@@ -237,9 +277,11 @@ CASES = [
         "the_host_s_network",
         item(resource_args=pod(hostNetwork=True)),
         (
-            "item.json: runSpec: resource_args.kubernetes.spec.template.spec.hostNetwork is not allowed. It "
-            "reaches beyond the workload's own container, to its node or to a service account\n"
-            "    → Leave it out of the queue's config and of the item\n"
+            "item.json: runSpec: resource_args.kubernetes.spec.template.spec.hostNetwork is not allowed: it "
+            "lets the pod see its node's processes or network. The queue's config has it, and for queues the "
+            "profile baseline holds (rule hostNamespaces); the profile unrestricted allows it\n"
+            "    → Leave it out, or ask the agent's owner, who sets policy.queue.profile in "
+            "launch-config.yaml\n"
             "error: 1 problem; nothing was contacted\n"
         ),
     ),
@@ -247,9 +289,9 @@ CASES = [
         "a_custom_resource",
         item(resource_args={"kubernetes": {"apiVersion": "kubeflow.org/v1", "kind": "PyTorchJob"}}),
         (
-            "item.json: runSpec: This agent can not launch a PyTorchJob of kubeflow.org/v1 yet. It launches "
-            "Jobs of batch/v1\n"
-            "    → Use a queue whose config is a Job, or leave this queue to W&B's own agent\n"
+            "item.json: runSpec.resource_args.kubernetes.spec.pytorchReplicaSpecs.Master.template: is "
+            "missing: a PyTorchJob without it starts no container that could be the job's\n"
+            "    → Add it to the queue's config\n"
             "error: 1 problem; nothing was contacted\n"
         ),
     ),

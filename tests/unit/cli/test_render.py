@@ -135,3 +135,40 @@ def test_without_a_configuration_file_the_defaults_hold(tmp_path: Path, capsys: 
     path.write_text(json.dumps({"runQueueItemId": "item-1", "runSpec": SPEC}))
     assert main(["render", "--item", str(path)], {}, tmp_path) == 0
     assert "kind: Job" in capsys.readouterr().out
+
+
+def test_what_differs_from_the_queues_own_config_is_judged_as_the_submitters(render: Renderer, tmp_path: Path) -> None:
+    manifest = {"spec": {"template": {"spec": {"serviceAccountName": "trainer", "containers": [{"name": "a"}]}}}}
+    spec = {**SPEC, "resource_args": {"kubernetes": manifest}}
+    assert render(spec).code == 0
+    same = tmp_path / "same.yaml"
+    same.write_text(yaml.safe_dump({"kubernetes": manifest}), encoding="utf-8")
+    assert render(spec, "--queue-config", str(same)).code == 0
+    for text in ("{}", json.dumps({"resource_args": {"kubernetes": {"spec": {}}}})):
+        other = tmp_path / "other.yaml"
+        other.write_text(text, encoding="utf-8")
+        found = render(spec, "--queue-config", str(other))
+        assert found.code == 2
+        assert "spec.template.spec.serviceAccountName is not allowed" in found.err
+        assert "submitter" in found.err
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("- a\n", "allowed is a map"), ("a: &a [*a]\n", "queue.yaml:1"), ("a: [\n", "queue.yaml:")],
+)
+def test_a_queue_config_that_is_none_is_refused_with_its_place(
+    render: Renderer, tmp_path: Path, text: str, words: str
+) -> None:
+    path = tmp_path / "queue.yaml"
+    path.write_text(text, encoding="utf-8")
+    found = render(SPEC, "--queue-config", str(path))
+    assert found.code == 2
+    assert words in found.err
+
+
+def test_another_cluster_is_named(render: Renderer) -> None:
+    spec = {**SPEC, "resource_args": {"kubernetes": {"configFile": "/etc/clusters/east.yaml", "context": "gpu"}}}
+    policy = "policy: {clusters: {allow: ['*']}}\nqueues: [gpu]\n"
+    found = render(spec, config=policy)
+    assert (found.code, found.err) == (0, "note: launched in context gpu of /etc/clusters/east.yaml\n")

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 from launch_agent.core.permissions import CustomResource, Feature, list_permissions
-from launch_agent.core.refusals import BOOLEANS
+from launch_agent.core.policy import Profile
+from launch_agent.core.profiles import CONTROLS
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
@@ -47,4 +48,5 @@ def test_other_pages_find_the_section_that_they_link_to() -> None:
 
 
 def test_what_the_page_says_is_refused_is_refused() -> None:
-    assert {"hostPID", "hostIPC", "hostNetwork"} <= BOOLEANS
+    refused = {control.name for control in CONTROLS if Profile.RESTRICTED in control.refused_by}
+    assert {"hostNamespaces", "privileged"} <= refused
