@@ -137,6 +137,26 @@ def test_after_a_kill_the_next_agent_finds_its_jobs_in_both_clusters(
     assert len([job for job in second.cluster.jobs(NAMESPACE) if item_of(job) == there]) == 1
 
 
+def test_a_kubeconfig_that_is_away_at_a_restart_loses_nothing(place: Place, second: SecondServer) -> None:
+    path = second.write_kubeconfig(f"{place.name}.kubeconfig", {})
+    other = add_queue(place, "second", configFile=str(path))
+    agent = place.start(place.name, other)
+    there = place.push(other)
+    far = find_job(second, there)
+    place.wait_for_item(there, "CLAIMED", queue=other)
+    agent.program.kill()
+    away = path.rename(path.with_suffix(".away"))
+    agent.restart()
+    agent.wait_until_ready()
+    place.play(place.wait_for_job_of(place.push()))
+    wait_until(lambda: f"The kubeconfig {path} does not exist" in agent.log, 20, "the agent to miss the file")
+    assert place.item(there, other)["state"] == "CLAIMED"
+    away.rename(path)
+    end_job(place, second, far)
+    place.wait_for_item(there, "FINISHED", timeout=60, queue=other)
+    place.wait_until_no_record()
+
+
 def test_a_plugins_token_reaches_the_other_cluster_and_is_renewed_when_it_is_refused(
     place: Place, second: SecondServer
 ) -> None:
