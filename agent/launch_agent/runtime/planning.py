@@ -43,7 +43,8 @@ class Planner:
             raise RefusedError(error.summary, detail=error.detail, resolution=error.resolution) from error
 
     def replan(self, record: Record) -> Plan:
-        """The plan of a record from an earlier start. Its Secrets were created before the record was written.
+        """The plan of a record from an earlier start. Its Secrets were created before the record was written: they are
+        only handed over to the workload, so it does not matter that the key itself is not in the record.
 
         Raises CredentialError where the registry gives no credential now: the item is not at fault.
         """
@@ -54,8 +55,7 @@ class Planner:
                 resolution="Push the item again.",
             )
         item = QueueItem(record.item_id, record.queue, record.run_spec)
-        plan = self._plan(item, specs.parse(record.run_spec), record.run_id)
-        return replace(plan, secrets=()) if has_marker else plan
+        return self._plan(item, specs.parse(record.run_spec), record.run_id)
 
     def _plan(self, item: QueueItem, spec: specs.RunSpec, run_id: str) -> Plan:
         credential = find_credential(self._credentials, spec)

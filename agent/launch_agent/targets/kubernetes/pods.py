@@ -60,19 +60,22 @@ class _Family:
     def __init__(self, client: Client, namespace: str, uid: str) -> None:
         self._client = client
         self._namespace = namespace
-        self._known: dict[str, bool] = {uid: True}
+        self._uid = uid
+        self._asked: dict[str, list[Manifest]] = {}
 
     def has(self, owners: Iterable[Manifest], levels: int) -> bool:
-        """Whether one of the owners is the object or descends from it."""
-        return any(self._descends(owner, levels) for owner in owners)
-
-    def _descends(self, owner: Manifest, levels: int) -> bool:
-        uid = str(owner.get("uid"))
-        if uid not in self._known:
-            self._known[uid] = levels > 1 and self.has(self._ask(owner), levels - 1)
-        return self._known[uid]
+        """Whether one of the owners is the object, or descends from it in so many levels."""
+        return any(
+            owner.get("uid") == self._uid or (levels > 1 and self.has(self._ask(owner), levels - 1)) for owner in owners
+        )
 
     def _ask(self, owner: Manifest) -> list[Manifest]:
+        uid = str(owner.get("uid"))
+        if uid not in self._asked:
+            self._asked[uid] = self._read(owner)
+        return self._asked[uid]
+
+    def _read(self, owner: Manifest) -> list[Manifest]:
         try:
             found = self._client.get(owner["apiVersion"], owner["kind"], self._namespace, owner["name"])
         except (KubernetesDenied, KubernetesMissing):
