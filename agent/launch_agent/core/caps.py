@@ -55,13 +55,15 @@ def count(body: Mapping[str, Any], templates: tuple[Path, ...], caps: Caps, base
 
 def _count_template(body: Mapping[str, Any], path: Path, names: set[str], base: str) -> Pod:
     counted: list[Path] = []
-    holder = places.get(body, path, {})
-    if isinstance(holder, Mapping) and holder.get("resourcesPerNode"):  # a TrainJob's trainer
+    holder = _object(places.get(body, path))
+    around = path
+    if holder.get("resourcesPerNode"):  # a TrainJob's trainer
         amounts = _read({"resources": holder["resourcesPerNode"]}, path, names, counted, base)
     else:
-        amounts = _count_pod(places.get(holder, ("spec",), {}), (*path, "spec"), names, counted, base)
+        amounts = _count_pod(_object(holder.get("spec")), (*path, "spec"), names, counted, base)
+        around = path[:-1]
     number = Decimal(1)
-    for where, factor in _factors(body, path, base):
+    for where, factor in _factors(body, around, "leaderTemplate" in path, base):
         counted.append(where)
         number *= factor
     return Pod(path, amounts, number, tuple(counted))
@@ -73,7 +75,7 @@ def _count_template(body: Mapping[str, Any], path: Path, names: set[str], base: 
 def _count_pod(pod: Mapping[str, Any], path: Path, names: set[str], counted: list[Path], base: str) -> Amounts:
     if GPU in names and pod.get("resourceClaims"):
         raise Uncounted((*path, "resourceClaims"), "devices by claim can not be counted")
-    limits = (pod.get("resources") or {}).get("limits") or {}
+    limits = _object(_object(pod.get("resources")).get("limits"))
     whole = _read(pod, path, {name for name in names if name in limits}, counted, base)
     running = dict.fromkeys(names, Decimal(0))
     peak = dict.fromkeys(names, Decimal(0))
@@ -92,7 +94,7 @@ def _count_pod(pod: Mapping[str, Any], path: Path, names: set[str], counted: lis
 def _read(holder: Mapping[str, Any], path: Path, names: set[str], counted: list[Path], base: str) -> Amounts:
     """A container's limits; the larger one where a request is above its limit."""
     result: Amounts = {}
-    resources = holder.get("resources") or {}
+    resources = _object(holder.get("resources"))
     for name in names:
         found = [
             (where, amount)
@@ -143,21 +145,21 @@ def _most(left: Amounts, right: Mapping[str, Decimal]) -> Amounts:
 # ── how many of it ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _factors(body: Mapping[str, Any], path: Path, base: str) -> Iterator[tuple[Path, Decimal]]:
-    """The numbers of the objects around a template that multiply it."""
+def _factors(body: Mapping[str, Any], path: Path, is_leader: bool, base: str) -> Iterator[tuple[Path, Decimal]]:
+    """The numbers of the objects from the top to the path that multiply what a template makes."""
     elastic: Any = None
     grows = False
-    for depth in range(len(path)):
+    for depth in range(len(path) + 1):
         where = path[:depth]
         around = places.get(body, where)
         if not isinstance(around, Mapping):
             continue
-        elastic = (around.get("elasticPolicy") or {}).get("maxReplicas", elastic)  # Kubeflow's workers grow to it
+        elastic = _object(around.get("elasticPolicy")).get("maxReplicas", elastic)  # Kubeflow's workers grow to it
         grows = grows or bool(around.get("enableInTreeAutoscaling"))  # Ray's worker groups grow to theirs
-        if grows and isinstance(path[depth - 1], int) and around.get("maxReplicas") is None:
+        if grows and where and isinstance(where[-1], int) and around.get("maxReplicas") is None:
             raise Uncounted((*where, "maxReplicas"), "it is missing, so the group grows without limit")
         for key in REPLICAS:
-            if around.get(key) is not None and not (key == "size" and "leaderTemplate" in path):
+            if around.get(key) is not None and not (key == "size" and is_leader):
                 yield (*where, key), _find_number(around, key, (*where, key), elastic, base)
 
 
@@ -178,6 +180,10 @@ def _integer(value: Any, path: Path, base: str) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value != int(value) or value < 0:
         raise SpecError(f"{base}.{places.text(path)}", "is no whole number from 0 on.", resolution="Correct it.")
     return Decimal(int(value))
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _objects(value: Any) -> list[Mapping[str, Any]]:

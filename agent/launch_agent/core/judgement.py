@@ -8,31 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any
 
-from launch_agent.core import clusters, finders, patterns, places, shapes, uses, verdicts
+from launch_agent.core import clusters, finders, patterns, places, protection, shapes, uses, verdicts
 from launch_agent.core.budget import check_caps
 from launch_agent.core.entries import Entry, walk
 from launch_agent.core.hands import Hand, Hands
 from launch_agent.core.kinds import Kind, Kinds
 from launch_agent.core.models import Resource
 from launch_agent.core.places import Path
-from launch_agent.core.policy import Policy, Protected, Subject
+from launch_agent.core.policy import Policy, Profile, Protected, Subject
 from launch_agent.core.profiles import CLUSTER, CONTROLS, UNKNOWN_KIND, Control
 from launch_agent.core.spec import RunSpec
 from launch_agent.core.uses import Use
 from launch_agent.errors import RefusedError
 
 PATH = "resource_args.kubernetes"
-ITEM_SECRETS = ("wandb-api-key-*", "regcred-*")
-"""What the Secrets of items are called (protocol 7.3.3)."""
-
-HELM_SECRETS = "sh.helm.release.v1.*"
-"""Helm keeps the values of releases in these, API keys among them."""
-
-RECORDS = "launch-agent-item-*"
-"""The ConfigMaps that hold the agent's records."""
+Controls = tuple[Control, ...]
+SEVERE: Controls = tuple(control for control in CONTROLS if control.allowed_by is Profile.UNRESTRICTED)
+OTHERS: Controls = tuple(control for control in CONTROLS if control not in SEVERE)
 
 
 def check(
@@ -115,27 +109,35 @@ class _Judge:
     # ── the object ──
 
     def check_body(self) -> None:
-        """Each member of the object, and what its parts are to each other."""
-        for entry in walk(self.body):
-            if self._is_left_out(entry):
-                continue
-            self._check_entry(entry, self.hands.of)
+        """Each member of the object, and what its parts are to each other; what fewer profiles allow comes first."""
+        entries = [entry for entry in walk(self.body) if not self._is_left_out(entry)]
+        for entry in entries:
+            self._check_entry(entry, self.hands.of, SEVERE)
+        for entry in entries:
+            self._check_entry(entry, self.hands.of, OTHERS)
             self._check_main_container(entry)
             self._check_mounts(entry)
-            self._check_default_account(entry)
+            if fault := protection.find_default_account(entry, self.protected, self.namespace):
+                raise fault.refuse(self._show(fault.path))
 
     def _is_left_out(self, entry: Entry) -> bool:
         """Where W&B's documentation has it, a Job has no such field: it is left out, with a warning."""
         misplaced: Path = ("spec", "template", "securityContext")
         return self.kind.is_job and entry.path[:3] == misplaced
 
-    def _check_entry(self, entry: Entry, hand_of: Callable[[Path], Hand], through: str = "") -> None:
+    def _check_entry(
+        self, entry: Entry, hand_of: Callable[[Path], Hand], controls: Controls, through: str = ""
+    ) -> None:
         if entry.key in finders.BOOLEANS and entry.holder not in uses.FREE_MAPS and not isinstance(entry.value, bool):
             raise shapes.mismatch(self._show(entry.path), "true or false", entry.value)
         found = list(uses.find(entry))
         for use in found:
-            self._check_protected(use)
-        for control in CONTROLS:
+            if fault := protection.find(use, self.protected, self.namespace, self.policy):
+                raise fault.refuse(self._show(fault.path))
+        is_word = entry.holder in uses.FREE_MAPS and isinstance(entry.value, str)
+        for control in controls:
+            if is_word and not control.reads_words:
+                continue
             for below in control.find(entry):
                 path = (*entry.path, *below)
                 if control.subject is None:
@@ -207,14 +209,36 @@ class _Judge:
                 )
 
     def _check_mounts(self, entry: Entry) -> None:
-        """A submitter who mounts a volume of the queue's in a container of his own uses what it holds."""
-        if entry.key not in {"volumeMounts", "volumeDevices"} or self.hands.everything:
+        """A mount joins a volume and a container: where two hands wrote them, both count as the submitter's.
+
+        Else a submitter could mount what he may not name, or put his own files under a privileged container of the
+        queue's.
+        """
+        if self.hands.everything:
             return
-        for index, mount in enumerate(_objects(entry.value)):
-            if self.hands.is_new((*entry.path, index)):
-                for path, volume in self._find_volumes(entry.path, mount.get("name")):
-                    for member in walk(volume, path):
-                        self._check_entry(member, lambda _: Hand.SUBMITTER, self._show((*entry.path, index)))
+        if entry.key in {"volumeMounts", "volumeDevices"}:
+            for index, mount in enumerate(_objects(entry.value)):
+                if self.hands.is_new((*entry.path, index)):
+                    through = f"{self._show((*entry.path, index))} (a mount of {{path}})"
+                    for path, volume in self._find_volumes(entry.path, mount.get("name")):
+                        self._check_part(volume, path, through)
+        elif entry.key == "volumes":
+            for index, volume in enumerate(_objects(entry.value)):
+                if self.hands.is_new((*entry.path, index)):
+                    through = f"{self._show((*entry.path, index))} (mounted where {{path}} is set)"
+                    for path, container in self._find_mounting(entry, volume.get("name")):
+                        self._check_part(container, path, through)
+
+    def _check_part(self, part: Mapping[str, Any], path: Path, through: str) -> None:
+        for member in walk(part, path):
+            self._check_entry(member, lambda _: Hand.SUBMITTER, CONTROLS, through)
+
+    def _find_mounting(self, volumes: Entry, name: Any) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+        """Containers of the queue's that mount a volume of that name."""
+        for other in walk(volumes.parent, volumes.path[:-1]):
+            is_mount = other.key in {"volumeMounts", "volumeDevices"} and not self.hands.is_new(other.path[:-1])
+            if is_mount and any(mount.get("name") == name for mount in _objects(other.value)):
+                yield other.path[:-1], other.parent
 
     def _find_volumes(self, path: Path, name: Any) -> Iterator[tuple[Path, Mapping[str, Any]]]:
         """Volumes of that name in the objects around the path."""
@@ -223,65 +247,6 @@ class _Judge:
             for index, volume in enumerate(_objects(places.get(self.body, where))):
                 if volume.get("name") == name:
                     yield (*where, index), volume
-
-    # ── what is never allowed ──
-
-    def _check_protected(self, use: Use) -> None:
-        mine = self.protected
-        is_home = self.namespace == mine.namespace
-        if use.subject is Subject.SERVICE_ACCOUNTS and is_home and use.value == mine.service_account:
-            raise verdicts.refuse_protected(
-                self._show(use.path), use.subject, use.value, "is the agent's own", "Name an account made for jobs."
-            )
-        if use.subject is Subject.SECRETS:
-            self._check_secret(use, is_home)
-        elif use.subject is Subject.CONFIG_MAPS and (use.value in mine.config_maps or fnmatchcase(use.value, RECORDS)):
-            raise verdicts.refuse_protected(
-                self._show(use.path), use.subject, use.value, "is the agent's own", "Leave it out."
-            )
-
-    def _check_secret(self, use: Use, is_home: bool) -> None:
-        mine = self.protected
-        is_token = bool(mine.service_account) and is_home and use.value.startswith(f"{mine.service_account}-token-")
-        if use.value in mine.secrets or is_token or fnmatchcase(use.value, HELM_SECRETS):
-            raise verdicts.refuse_protected(self._show(use.path), use.subject, use.value, "is the agent's own")
-        if any(fnmatchcase(use.value, pattern) for pattern in ITEM_SECRETS) and not self._is_listed(use.value):
-            raise verdicts.refuse_protected(
-                self._show(use.path),
-                use.subject,
-                use.value,
-                "has a name that the Secrets of items have",
-                "Leave it out, or give your own Secret another name; the agent's owner may also name it, without `*`, "
-                "in policy.secrets.allow.",
-            )
-
-    def _is_listed(self, secret: str) -> bool:
-        """Whether the agent's owner names just this Secret: then it is none of an item's."""
-        every = (self.policy.both, self.policy.queue, self.policy.submitter)
-        return any(
-            secret in (rules.lists[Subject.SECRETS].allow or ()) for rules in every if Subject.SECRETS in rules.lists
-        )
-
-    def _check_default_account(self, entry: Entry) -> None:
-        """A pod that names no account gets the namespace's ``default``, which may be the agent's own."""
-        mine = self.protected
-        if mine.service_account != "default" or self.namespace != mine.namespace or entry.key != "containers":
-            return
-        pod = entry.parent
-        if (
-            pod.get("serviceAccountName")
-            or pod.get("serviceAccount")
-            or pod.get("automountServiceAccountToken") is False
-        ):
-            return
-        path = (*entry.path[:-1], "automountServiceAccountToken")
-        raise verdicts.refuse_protected(
-            self._show(path),
-            Subject.SERVICE_ACCOUNTS,
-            "default",
-            "is the agent's own, and its token would be in the pod",
-            "Set it to false, or launch in another namespace.",
-        )
 
     def _show(self, path: Path) -> str:
         text = places.text(path)

@@ -68,7 +68,8 @@ class Rules:
 
 
 def _drop_images(rules: Rules) -> Rules:
-    lists = {subject: given for subject, given in rules.lists.items() if subject is not Subject.IMAGES}
+    lists: dict[Subject, Lists] = {}
+    lists.update((subject, given) for subject, given in rules.lists.items() if subject is not Subject.IMAGES)
     return replace(rules, lists=lists, require_digest=False)
 
 

@@ -26,6 +26,7 @@ class Control:
     why: str
     find: finders.Find = finders.nothing
     subject: Subject | None = None
+    reads_words: bool = False  # also texts under keys that are anybody's words: labels, annotations
 
     @property
     def allowed_by(self) -> Profile:
@@ -96,6 +97,7 @@ CONTROLS: tuple[Control, ...] = (
         _BOTH,
         "It takes the container's AppArmor profile away.",
         finders.apparmor,
+        reads_words=True,
     ),
     Control(
         "seLinux",
@@ -111,6 +113,7 @@ CONTROLS: tuple[Control, ...] = (
         _BOTH,
         "It takes the container's seccomp profile away.",
         finders.seccomp,
+        reads_words=True,
     ),
     Control(
         "sysctls",
@@ -204,6 +207,7 @@ CONTROLS: tuple[Control, ...] = (
         _ONE,
         "The agent finds its pods by these marks, and sets them itself.",
         finders.marks,
+        reads_words=True,
     ),
 )
 """All refusals by field, the strictest first: the first that finds something in a member is told."""

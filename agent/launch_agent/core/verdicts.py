@@ -40,7 +40,7 @@ UNKNOWN_QUEUE = "The queue's own config is not known to the agent, so all counts
 def refuse_field(
     path: str, control: Control, hand: Hand, policy: Policy, *, through: str = "", is_queue_known: bool = True
 ) -> RefusedError:
-    """A field that the hand's profile refuses. ``through`` is the path of a mount that reaches the field."""
+    """A field that the hand's profile refuses. ``through`` says how the submitter reaches it, with ``{path}``."""
     profile = policy.of(hand).profile
     rule = f"(rule {control.name}); the profile {control.allowed_by} allows it."
     setting = f"policy.{hand}.profile"
@@ -77,12 +77,12 @@ def refuse_listed(path: str, subject: Subject, value: str, setting: str, *, thro
     )
 
 
-def refuse_protected(path: str, subject: Subject, value: str, why: str, cure: str = "") -> RefusedError:
+def refuse_protected(path: str, subject: Subject, value: str, why: str, cure: str) -> RefusedError:
     """What belongs to the agent or to another item."""
     return RefusedError(
         f"{path} is not allowed: {NOUNS[subject]} {show(value)} {why}.",
         detail="No profile and no owner of a queue can allow it.",
-        resolution=cure or "Leave it out. The agent gives each job its own API key.",
+        resolution=cure,
     )
 
 
@@ -112,4 +112,4 @@ def show(value: str) -> str:
 
 
 def _place(path: str, through: str) -> str:
-    return f"{through} (which mounts {path})" if through else path
+    return through.format(path=path) if through else path
