@@ -43,9 +43,10 @@ class Planner:
             raise RefusedError(error.summary, detail=error.detail, resolution=error.resolution) from error
 
     def replan(self, record: Record) -> Plan:
-        """The plan of a record from an earlier start. Its Secrets were created before the record was written: they are
-        only handed over to the workload, so it does not matter that the key itself is not in the record.
+        """The plan of a record from an earlier start.
 
+        Its Secrets were created before the record was written: they are only handed over to the workload, so it does
+        not matter that the key itself is not in the record.
         Raises CredentialError where the registry gives no credential now: the item is not at fault.
         """
         has_marker = record.run_spec.get(ledger_format.API_KEY) == ledger_format.MARKER
