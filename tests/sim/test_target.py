@@ -173,6 +173,49 @@ def test_a_quota_that_is_only_full_lets_the_item_wait_with_its_words(place: Plac
     assert place.item(second)["state"] == "CLAIMED"
 
 
+# ── additional services ─────────────────────────────────────────────────────────────────────────────────────────────
+
+REDIS: list[Json] = [
+    {"name": "redis", "config": {
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "redis-${run_id}"},
+        "spec": {"selector": {"matchLabels": {"app": "redis"}}, "template": {
+            "metadata": {"labels": {"app": "redis"}}, "spec": {"containers": [{"name": "redis", "image": "redis:7"}]}}},
+    }},
+    {"name": "address", "config": {
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "redis-${run_id}"},
+        "spec": {"selector": {"app": "redis"}, "ports": [{"port": 6379}]},
+    }},
+]  # fmt: skip
+
+
+def test_additional_services_of_an_item_live_as_long_as_its_job(place: Place) -> None:
+    place.start(stopped_run_timeout=1)
+    item_id = place.push(additional_services=REDIS)
+    job = place.wait_for_job_of(item_id)
+    run_id = run_id_of(job)
+    made = [place.cluster.get(kind, place.name, f"redis-{run_id}") for kind in ("Deployment", "Service")]
+    for body in made:
+        assert body is not None
+        assert [one["uid"] for one in body["metadata"]["ownerReferences"]] == [job["metadata"]["uid"]]
+    assert (made[0] or {})["status"]["readyReplicas"] == 1
+    place.backend.stop_run(place.backend.start_run(PROJECT, run_id))
+    place.wait_until_job(job["metadata"]["name"], "the Job to be gone", lambda seen: seen is None)
+    wait_until(lambda: not place.cluster.find("Deployment", place.name), 30, "the Deployment to go")
+    wait_until(lambda: not place.cluster.pods(place.name), 30, "all pods to go")
+    place.wait_until_no_record()
+
+
+def test_a_service_that_never_comes_is_named_on_the_item(place: Place) -> None:
+    place.start()
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "cache"}, "spec": {
+        "nodeSelector": {"none": "has-this"}, "containers": [{"name": "main", "image": "redis:7"}]}}  # fmt: skip
+    item_id = place.push(additional_services=[{"config": pod}], **kubernetes(wait_timeout=1))
+    message = place.wait_for_item(item_id, "FAILED")["error"]["message"]
+    assert "Additional services were not ready after 1 s: Pod cache" in message
+    wait_until(lambda: not place.cluster.pods(place.name), 30, "the pod to go")
+    assert not place.cluster.jobs(place.name)
+
+
 # ── waiting, and the end ────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -19,6 +19,8 @@ class Place:
     resource: Resource = Resource.KUBERNETES
     discarded: list[Plan] = field(default_factory=list)
     unreadable: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    known: tuple[tuple[str, Event], ...] = ()
 
     def _do(self) -> None:
         if self.error is not None:
@@ -28,7 +30,7 @@ class Place:
         return REF
 
     def prepare(self, plan: Plan) -> tuple[str, ...]:
-        return ()
+        return self.warnings
 
     def discard(self, plan: Plan) -> None:
         self.discarded.append(plan)
@@ -56,7 +58,7 @@ class Place:
         self._do()
 
     def follow(self, item_id: str, ref: ObjectRef) -> tuple[tuple[str, Event], ...]:
-        return ()
+        return self.known
 
     def forget(self, item_id: str) -> None:
         return None

@@ -15,6 +15,7 @@ from launch_agent.core.events import Event
 from launch_agent.core.lifecycle import Tracked
 from launch_agent.core.models import JobState, Observation, Plan, Record, Resource, Stage
 from launch_agent.errors import (
+    ConfigError,
     KubernetesDenied,
     KubernetesInvalid,
     KubernetesUnavailable,
@@ -206,6 +207,31 @@ def test_a_log_that_can_not_be_read_does_not_hold_the_report_up() -> None:
 def test_an_object_that_may_not_be_deleted_does_not_hold_its_record_up() -> None:
     (released,) = perform(actions.Delete(), place=Place(KubernetesDenied("403")))
     assert released == events.Released("The workload's object stays as it is. 403")
+
+
+def test_why_there_are_no_pods_is_an_event_and_no_reason_to_wait() -> None:
+    (event,) = perform(actions.Explain())
+    assert isinstance(event, events.Explained)
+    assert event.diagnosis is not None
+    assert perform(actions.Explain(), place=Place(KubernetesDenied("403"))) == [events.Explained(None)]
+    assert isinstance(perform(actions.Explain(), place=Place(KubernetesUnavailable("500")))[0], Deferred)
+
+
+def test_a_look_that_is_forbidden_is_told_with_verb_and_resource_and_not_repeated_at_once() -> None:
+    error = KubernetesDenied("The API server forbids: get pytorchjobs/a in namespace ml.", status=403)
+    (event,) = perform(actions.Look(), place=Place(error))
+    assert isinstance(event, events.Troubled)
+    assert "get pytorchjobs/a in namespace ml" in event.diagnosis.text
+
+
+def test_a_cluster_that_can_not_be_reached_by_the_configuration_is_looked_at_again() -> None:
+    assert isinstance(perform(actions.Look(), place=Place(ConfigError("no such file")))[0], Deferred)
+    (event,) = perform(actions.Create(), place=Place(ConfigError("no such file")))
+    assert event == events.Refused("no such file", Stage.AGENT)
+
+
+def test_warnings_of_the_target_come_with_the_record() -> None:
+    assert perform(actions.WriteRecord(), place=Place(warnings=("careful",))) == [events.RecordWritten(("careful",))]
 
 
 def test_no_key_leaves_in_a_report() -> None:

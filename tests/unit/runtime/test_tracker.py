@@ -12,7 +12,7 @@ from launch_agent.core.lifecycle import Limits, Tracked
 from launch_agent.core.models import JobState, ObjectRef, Observation, Plan, Record, Resource, Stage, Step
 from launch_agent.runtime.inbox import Claim, Deferred, Found, Happened, Inbox, OwnerReplaced, Polled, Stopping
 from launch_agent.runtime.metrics import Metrics
-from launch_agent.runtime.tracker import UNACKED_LIMIT, Pace, Tracker
+from launch_agent.runtime.tracker import TELL_AFTER, UNACKED_LIMIT, Pace, Tracker
 from tests.support.records import make_record
 from tests.unit.runtime.places import Place
 
@@ -55,13 +55,13 @@ class Bench:
         self.tracker.turn(0)
 
 
-def bench(max_jobs: int = 2, poll_interval: float = 3.4) -> Bench:
+def bench(max_jobs: int = 2, poll_interval: float = 3.4, place: Place | None = None) -> Bench:
     hands, inbox, clock = Recorder(), Inbox(), Clock()
     tracker = Tracker(
         inbox=inbox,
         hands=hands,
         poll=hands.poll,
-        targets={Resource.KUBERNETES: Place()},
+        targets={Resource.KUBERNETES: place or Place()},
         limits=Limits(),
         pace=Pace(max_jobs, poll_interval),
         metrics=Metrics(),
@@ -168,6 +168,25 @@ def test_an_action_whose_peer_is_away_is_repeated_with_growing_pauses() -> None:
         assert it.hands.done.pop() == ("1", actions.Ack(), attempt)
         waits.append(it.clock.now - start)
     assert waits == [0.25, 0.5, 1.0, 2.0, 4.0]
+
+
+@pytest.mark.parametrize(("action", "is_told"), [(actions.Create(), True), (actions.Look(), False)])
+def test_why_a_launch_has_to_wait_is_told_once_on_its_item(action: Action, is_told: bool) -> None:
+    it = bench()
+    it.say(Found((record("1"),)))
+    it.hands.done.clear()
+    for attempt in range(1, 2 * TELL_AFTER):
+        it.say(Deferred("1", action, attempt, "Service redis is not ready.", after=1000.0))
+    told = [one.message for _, one, _ in it.hands.done if isinstance(one, actions.Warn)]
+    expected = ["The launch has to wait and is tried again and again: Service redis is not ready."]
+    assert told == (expected if is_told else [])
+
+
+def test_what_is_known_of_a_workload_when_it_is_created_is_not_waited_for() -> None:
+    known = (("1", events.Observed(Observation(JobState.FAILED))),)
+    it = bench(place=Place(known=known))
+    it.say(Found(()), Claim(record("1", Step.ACKED), plan=Plan({})), Happened("1", events.Created(REF)))
+    assert [type(one) for _, one, _ in it.hands.done][-2:] == [actions.UpdateRecord, actions.AskRun]
 
 
 def test_a_peer_that_names_a_time_is_asked_then() -> None:
