@@ -91,20 +91,7 @@ class Agent:
         self._reason = ""
         self._exit_code = 0
         self._is_checked = False
-        self._intake = Intake(
-            client=guarded_wandb,
-            registration=self._registration,
-            inbox=self._inbox,
-            planners=dict.fromkeys(self._targets, self._planner.plan),
-            secure_mode=settings.secure_mode,
-            clock=time.time,
-            judge=Judge(
-                QueueConfigs(guarded_wandb, self._registration, time.monotonic),
-                self._planner.context,
-                self._planner.outline,
-            ),
-            may_take=lambda: self._guard.is_held,
-        )
+        self._intake = self._make_intake(guarded_wandb)
         self._tracker = Tracker(
             inbox=self._inbox,
             hands=self._make_hands(),
@@ -153,6 +140,22 @@ class Agent:
                 image_pull_grace=settings.image_pull_grace,
             )
         return targets
+
+    def _make_intake(self, client: GuardedRunner) -> Intake:
+        return Intake(
+            client=client,
+            registration=self._registration,
+            inbox=self._inbox,
+            planners=dict.fromkeys(self._targets, self._planner.plan),
+            secure_mode=self._settings.secure_mode,
+            clock=time.time,
+            judge=Judge(
+                QueueConfigs(client, self._registration, time.monotonic),
+                self._planner.context,
+                self._planner.outline,
+            ),
+            may_take=lambda: self._guard.is_held,
+        )
 
     def _make_hands(self) -> Performer:
         return Performer(
