@@ -25,7 +25,7 @@ from launch_agent.core.models import KeySecret, Manifest, Plan, QueueItem
 from launch_agent.errors import ItemError, KubernetesInvalid, KubernetesMissing
 from tests.support import losses
 from tests.support.crds import CRDS
-from tests.support.random_manifests import Json, bare_pods, job_sets, jobs, run_specs, unknown_kinds
+from tests.support.random_manifests import Json, bare_pods, job_sets, jobs, run_specs, services, unknown_kinds
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.apiserver
@@ -132,6 +132,21 @@ def test_any_job_set_is_taken_by_the_api_server_and_nothing_of_it_is_lost(client
 @given(run_spec=run_specs(unknown_kinds()))
 def test_any_unknown_kind_is_taken_by_the_api_server_and_nothing_of_it_is_lost(client: Client, run_spec: Json) -> None:
     check(client, run_spec)
+
+
+@settings(BOUNDED, max_examples=40)
+@given(run_spec=run_specs(st.just({})), additional=services())
+def test_any_services_are_taken_by_the_api_server_and_nothing_of_them_is_lost(
+    client: Client, run_spec: Json, additional: list[Json]
+) -> None:
+    plan = make_plan({**run_spec, "additional_services": additional})
+    assert isinstance(plan, Plan), plan
+    assert [body["kind"] for body in plan.services] == [one["config"]["kind"] for one in additional]
+    for one, body in zip(additional, plan.services, strict=True):
+        note(str(body))
+        client.try_create(body)
+        as_manifest = {**run_spec, "resource_args": {"kubernetes": one["config"]}, "overrides": {}}
+        assert losses.find(as_manifest, body, RUN_ID) == []
 
 
 JUNK = st.sampled_from(["x", "", 7, -1, 1.5, True, [], ["x"], [None], {}, {"x": "y"}, "é" * 300, None])

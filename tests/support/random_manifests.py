@@ -329,3 +329,33 @@ def run_specs(draw: st.DrawFn, configs: Draws) -> Json:
         "overrides": draw(OVERRIDES),
         **draw(maybe({}, name=TEXTS.filter(bool), _wandb_api_key=st.just("a" * 40))),
     }
+
+
+@st.composite
+def services(draw: st.DrawFn) -> list[Json]:
+    """Additional services: a Pod and a Deployment of random pods, a Service, a ConfigMap and a NetworkPolicy."""
+    label = {"app": "helper"}
+    metadata = draw(maybe({}, labels=LABELS, annotations=ANNOTATIONS))
+    template = {"metadata": {"labels": label}, "spec": draw(pods(is_partial=False))}
+    found: list[Json] = [
+        {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": draw(pods(is_partial=False))},
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "spec": {"selector": {"matchLabels": label}, "template": template},
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": metadata,
+            "spec": {"ports": [{"port": 80, "name": "http"}]},
+        },
+        {"apiVersion": "v1", "kind": "ConfigMap", "data": {"name": draw(TEXTS), "WANDB_CONFIG": "${run_id}"}},
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "spec": {"podSelector": {"matchLabels": label}},
+        },
+    ]
+    chosen = draw(st.lists(st.sampled_from(found), unique_by=lambda one: str(one["kind"]), min_size=1))
+    return [{"name": draw(ODD_NAMES), "config": one} for one in chosen]

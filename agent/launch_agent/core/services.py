@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -27,6 +28,9 @@ KINDS: Mapping[tuple[str, str], Kind] = {
     ("networking.k8s.io/v1", "NetworkPolicy"): Kind("networking.k8s.io", "NetworkPolicy"),
 }
 """What a service may be made of."""
+
+_DNS_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+"""A Service's name is a DNS-1035 label."""
 
 AUXILIARY_LABEL = "wandb.ai/auxiliary-resource"
 
@@ -87,8 +91,15 @@ def _name(body: Body, path: str, index: int, entry: Mapping[str, Any], facts: Fa
         )
     if name := metadata.get("name"):
         name = names.check_name(name, f"{path}.metadata.name")
+        if body["kind"] == "Service" and not _DNS_NAME.fullmatch(name):
+            raise SpecError(
+                f"{path}.metadata.name",
+                "is no name for a Service: it begins with a digit, or has a dot.",
+                resolution="Begin it with a letter: redis-${run_id}, not ${run_id}-redis.",
+            )
     else:
         base = names.slug(str(entry.get("name") or "service"))[:30].strip("-") or "service"
+        base = base if base[0].isalpha() else f"service-{base}"
         name = names.object_name(f"{facts.item.id}/{index}", facts.spec.entity, facts.spec.project, f"{base}-")
     rest = {key: value for key, value in metadata.items() if key not in {"name", "generateName", "namespace"}}
     return {**body, "metadata": {"name": name, "namespace": namespace, **rest}}
