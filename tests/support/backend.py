@@ -23,6 +23,10 @@ _CREATE_CONFIG = """mutation($entity: String!, $resource: String!, $config: JSON
 _CREATE_QUEUE = """mutation($entity: String!, $project: String!, $queue: String!, $config: ID) {
   createRunQueue(input: {entityName: $entity, projectName: $project, queueName: $queue, access: PROJECT,
     defaultResourceConfigID: $config}) { success queueID } }"""
+_CHANGE_QUEUE = """mutation($entity: String!, $project: String!, $queue: String!, $resource: String!,
+    $config: JSONString!) {
+  upsertRunQueue(input: {entityName: $entity, projectName: $project, queueName: $queue, resourceType: $resource,
+    resourceConfig: $config}) { success configSchemaValidationErrors } }"""
 _PUSH = """mutation($entity: String!, $project: String!, $queue: String!, $spec: JSONString!) {
   pushToRunQueueByName(input: {entityName: $entity, projectName: $project, queueName: $queue, runSpec: $spec}) {
     runQueueItemId } }"""
@@ -84,6 +88,14 @@ class Backend:
             config_id = config["createDefaultResourceConfig"]["defaultResourceConfigID"]
         made = self.execute(_CREATE_QUEUE, entity=self.entity, project=PROJECT, queue=queue, config=config_id)
         assert made["createRunQueue"]["success"], made
+
+    def change_queue(self, queue: str, arguments: Json) -> None:
+        """Give a queue for Kubernetes another config."""
+        text = json.dumps({"resource_args": {"kubernetes": arguments}})
+        done = self.execute(
+            _CHANGE_QUEUE, entity=self.entity, project=PROJECT, queue=queue, resource="kubernetes", config=text
+        )
+        assert done["upsertRunQueue"]["success"], done
 
     def push(self, queue: str, spec: Json) -> str:
         """Put a run spec into the queue; the item's id."""

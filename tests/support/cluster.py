@@ -22,6 +22,7 @@ PATHS = {
     "ConfigMap": "/api/v1/namespaces/{namespace}/configmaps",
     "ResourceQuota": "/api/v1/namespaces/{namespace}/resourcequotas",
     "Secret": "/api/v1/namespaces/{namespace}/secrets",
+    "ServiceAccount": "/api/v1/namespaces/{namespace}/serviceaccounts",
     "Event": "/api/v1/namespaces/{namespace}/events",
     "Deployment": "/apis/apps/v1/namespaces/{namespace}/deployments",
     "Lease": "/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases",
