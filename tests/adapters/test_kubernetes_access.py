@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from launch_agent.adapters.kubernetes import kubeconfig
 from launch_agent.adapters.kubernetes.access import ClusterAccess, Token, from_kubeconfig, in_cluster
 from launch_agent.errors import ConfigError, KubernetesUnavailable
 
@@ -282,6 +283,15 @@ def test_a_plugin_may_give_a_certificate(tmp_path: Path) -> None:
 def test_a_plugin_that_fails_says_so(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="gave neither a token nor a certificate"):
         load(with_plugin(tmp_path, "raise SystemExit(3)"))
+
+
+def test_a_plugin_that_never_answers_is_given_up(tmp_path: Path) -> None:
+    path = with_plugin(tmp_path, "import time; time.sleep(20)")
+    with pytest.raises(ConfigError) as caught:
+        kubeconfig.load([path], None, plugin_timeout=0.2)
+    assert str(caught.value).startswith(
+        f"The credential plugin of the kubeconfig {path} gave no answer within 0 s. See"
+    )
 
 
 def test_a_plugin_without_the_official_package_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,11 +6,12 @@ import base64
 import binascii
 import difflib
 import os
+import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -20,6 +21,9 @@ from launch_agent.errors import ConfigError, KubernetesUnavailable
 SECTIONS = {"contexts": "context", "clusters": "cluster", "users": "user"}
 HERE = "\0folder"
 """Under this key each entry remembers the folder of its file."""
+
+PLUGIN_TIMEOUT = 30.0
+"""Seconds that a credential plugin may take."""
 
 FEW = 8
 """So many names are told whole."""
@@ -90,12 +94,14 @@ def choose(files: Sequence[Path], context: str | None, wording: Wording = FLAGS)
     return Chosen(where, name, chosen, cluster, user)
 
 
-def load(files: Sequence[Path], context: str | None, wording: Wording = FLAGS) -> ClusterAccess:
+def load(
+    files: Sequence[Path], context: str | None, wording: Wording = FLAGS, *, plugin_timeout: float = PLUGIN_TIMEOUT
+) -> ClusterAccess:
     """How to reach the server of a context; a plugin that it names is asked. Raises ConfigError as `choose`."""
     chosen = choose(files, context, wording)
     return _access(
         chosen,
-        plugin=lambda: _Plugin(chosen.where, chosen.name),
+        plugin=lambda: _Plugin(chosen.where, chosen.name, plugin_timeout),
         reread=lambda: _reread(files, chosen.name),
     )
 
@@ -211,21 +217,25 @@ def _pem(entry: Mapping[str, Any], name: str) -> str:
         raise ConfigError(f"The kubeconfig's {name} {path} can not be read: {why}.") from error
 
 
+T = TypeVar("T")
+
+
 class _Plugin:
     """A user whose credentials an exec or cloud plugin makes: asked through the official package, loaded only here."""
 
-    def __init__(self, where: str, context: str) -> None:
+    def __init__(self, where: str, context: str, timeout: float) -> None:
+        self._timeout = timeout
         self._where = where
         self._context = context
         self._lock = threading.Lock()
-        self._loaded = self._load()
+        self._loaded = self._limit(self._load)
         self.token = Token(plugin=self._renew) if self._bearer() else None
         self.certificate = self._text("cert_file")
         self.key = self._text("key_file")
         if self.token is None and not self.certificate:
             raise ConfigError(
                 f"The credential plugin of the kubeconfig {where} gave neither a token nor a certificate.",
-                resolution="The lines above say why; `kubectl get pods` with this file shows the same.",
+                resolution="The agent's log says why; `kubectl get pods` with this file shows the same.",
             )
 
     def _load(self) -> Any:
@@ -253,12 +263,34 @@ class _Plugin:
     def _renew(self, fresh: bool) -> str:
         """The token; the package runs the plugin again by itself when the token's time is over."""
         with self._lock:
-            if fresh:
-                try:
-                    self._loaded = self._load()
-                except ConfigError as error:  # it worked at the start, so it is worth another attempt
-                    raise KubernetesUnavailable(str(error)) from error
-            return self._bearer()
+            try:
+                if fresh:
+                    self._loaded = self._limit(self._load)
+                return self._limit(self._bearer)
+            except ConfigError as error:  # it worked at the start, so it is worth another attempt
+                raise KubernetesUnavailable(str(error)) from error
+
+    def _limit(self, call: Callable[[], T]) -> T:
+        """What ``call`` gives, within the time limit: the package sets a plugin no limit of its own."""
+        answers: queue.SimpleQueue[T | ConfigError] = queue.SimpleQueue()
+
+        def ask() -> None:
+            try:
+                answers.put(call())
+            except ConfigError as error:
+                answers.put(error)
+
+        threading.Thread(target=ask, name="credential plugin", daemon=True).start()
+        try:
+            answer = answers.get(timeout=self._timeout)
+        except queue.Empty:
+            raise ConfigError(
+                f"The credential plugin of the kubeconfig {self._where} gave no answer within {self._timeout:.0f} s.",
+                resolution="See what it waits for: `kubectl get pods` with this file waits, too.",
+            ) from None
+        if isinstance(answer, ConfigError):
+            raise answer
+        return answer
 
     def _bearer(self) -> str:
         header = self._loaded.get_api_key_with_prefix("authorization") or ""
