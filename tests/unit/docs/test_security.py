@@ -8,9 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from launch_agent.core.finders import CAPABILITIES, SYSCTLS
 from launch_agent.core.permissions import CustomResource, Feature, list_permissions
 from launch_agent.core.policy import Profile
-from launch_agent.core.profiles import CONTROLS
+from launch_agent.core.profiles import ALL
+from launch_agent.core.protection import HELM_SECRETS, ITEM_SECRETS
+from launch_agent.core.refusals import SECURE_KEYS
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
@@ -47,6 +50,27 @@ def test_other_pages_find_the_section_that_they_link_to() -> None:
     assert "security.md#rights-of-the-agent" in (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
 
 
-def test_what_the_page_says_is_refused_is_refused() -> None:
-    refused = {control.name for control in CONTROLS if Profile.RESTRICTED in control.refused_by}
-    assert {"hostNamespaces", "privileged"} <= refused
+def test_the_table_of_profiles_is_that_of_the_code() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \| (\w+) \| (\w+) \| (\w+) \|$", PAGE, re.MULTILINE)
+    assert {name: (fields, *cells) for name, fields, *cells in rows} == {
+        control.name: (
+            control.fields,
+            *("refused" if profile in control.refused_by else "allowed" for profile in Profile),
+        )
+        for control in ALL
+    }
+
+
+def test_the_page_names_what_baseline_lets_pass() -> None:
+    assert {name for name in re.findall(r"\b[A-Z_]{4,}\b", PAGE) if name in CAPABILITIES} == CAPABILITIES
+    numbers = {12: "twelve", 13: "thirteen"}
+    assert f"the {numbers[len(SYSCTLS)]} that are safe" in PAGE
+    texts = {control.name: control.fields for control in ALL}
+    assert numbers[len(CAPABILITIES)] in texts["capabilities"]
+    assert numbers[len(SYSCTLS)] in texts["sysctls"]
+
+
+def test_the_page_names_what_is_never_allowed() -> None:
+    section = PAGE.split("### Never allowed")[1].split("\n## ")[0]
+    assert all(f"`{pattern}`" in section for pattern in (*ITEM_SECRETS, HELM_SECRETS))
+    assert all(f"`{key}`" in section for key in SECURE_KEYS)
