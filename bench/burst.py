@@ -18,7 +18,8 @@ from launch_agent.adapters.kubernetes.client import Client
 from launch_agent.adapters.kubernetes.watch import Watch
 from launch_agent.core import ledger_format, manifest
 from launch_agent.core import spec as specs
-from launch_agent.core.models import KeySecret, LaunchContext, QueueItem, Record, Resource
+from launch_agent.core.context import LaunchContext
+from launch_agent.core.models import KeySecret, QueueItem, Record, Resource
 
 ITEMS = 300
 WARM_UP = 100
