@@ -90,18 +90,25 @@ def _on_recovered(tracked: Tracked, _event: Recovered, _now: float, _limits: Lim
 
 
 def _on_record_written(tracked: Tracked, event: RecordWritten, _now: float, _limits: Limits) -> Result:
-    if tracked.record.step is not Step.CLAIMED:
+    if not _is_claimed(tracked):
         return tracked, ()
     return tracked, (Ack(), *(Warn(text, Stage.KUBERNETES) for text in event.warnings))
 
 
+def _is_claimed(tracked: Tracked) -> bool:
+    """Whether the item still waits to be ours; what is heard later than that is old."""
+    return tracked.record.step is Step.CLAIMED and tracked.ending is None
+
+
 def _on_acked(tracked: Tracked, event: Acked, _now: float, _limits: Limits) -> Result:
-    if tracked.record.step is not Step.CLAIMED:
+    if not _is_claimed(tracked):
         return tracked, ()
     return _own(tracked) if event.is_accepted else (tracked, (AskOwner(),))
 
 
 def _on_owner_seen(tracked: Tracked, event: OwnerSeen, _now: float, _limits: Limits) -> Result:
+    if not _is_claimed(tracked):
+        return tracked, ()
     if event.run_id == tracked.record.run_id:
         return _own(tracked)
     return replace(tracked, ending=Ending(JobState.MISSING)), (DeleteRecord(),)
@@ -176,6 +183,8 @@ def _on_woken(tracked: Tracked, _event: Woken, now: float, limits: Limits) -> Re
 def _weigh(tracked: Tracked, now: float, limits: Limits) -> tuple[Tracked, tuple[Action, ...]]:
     """Judge the last observation: over, waiting in vain, to be stopped, or all well."""
     seen = tracked.observation
+    if tracked.ending is not None:
+        return tracked, ()
     if seen is not None and seen.state.is_over:
         return _end(tracked, seen.state, seen.diagnosis, now)
     tracked, deadlines = patience.note_times(tracked, seen, now, limits)
@@ -289,7 +298,7 @@ def _on_run_seen(tracked: Tracked, event: RunSeen, now: float, limits: Limits) -
     # The run began, so the object was created before the crash; it is never created again (design section 3).
     tracked = replace(tracked, record=_begin(tracked.record, now))
     tracked, actions = _weigh(tracked, now, limits)
-    return tracked, (*actions, Look())
+    return tracked, actions or (Look(),)
 
 
 def _judge(tracked: Tracked, ending: Ending, run_state: str | None, now: float) -> Result:
