@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from launch_agent.settings import images, rules, schema, wording
+from launch_agent.settings import custom_resources, images, policy, rules, schema, wording
 from launch_agent.settings.document import Document
 from launch_agent.settings.problems import KeyPath, Problem, show
+
+DEEP = (custom_resources.KEY, policy.KEY)
+"""Keys whose rules look into maps in maps, where a placeholder may stand for one."""
 
 Judged = tuple[dict[str, Any], list[Problem], list[Problem]]
 """Values (usable only without problems), problems, warnings."""
@@ -29,6 +32,7 @@ def judge(document: Document) -> Judged:
     findings = [one for one in schema.check(values, whole) if one.path not in placeholders]
     problems = [*document.problems, *placeholders.values(), *(wording.explain(one, document) for one in findings)]
     wrong = {one.path for one in findings if one.keyword != "dependentRequired"}
+    wrong |= {path for path in placeholders if path[0] in DEEP}
     judged = list(rules.check(document, _without(values, wrong), whole))
     problems += [one for one in judged if not one.is_warning]
     return _put_right(values) if not problems else {}, problems, [one for one in judged if one.is_warning]

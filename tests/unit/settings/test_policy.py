@@ -69,6 +69,10 @@ policy:
     ("text", "words"),
     [
         ("policy: restricted", "policy"),
+        ("policy: <policy>", "placeholder"),
+        ("policy: {submitter: <rules>}", "placeholder"),
+        ("policy: {submitter: {hostPaths: {allow: <folders>}}}", "placeholder"),
+        ("policy: {hostPaths: {allow: [<folder>]}}", "placeholder"),
         ("policy: {profile: baseline}", "profile"),
         ("policy: {submitter: {profile: strict}}", "restricted"),
         ("policy: {submitter: {secret: {deny: [a]}}}", "secrets"),
