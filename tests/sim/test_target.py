@@ -106,6 +106,13 @@ def _is_accepted(cluster: Cluster, namespace: str, job: Json) -> bool:
     return answer.is_success
 
 
+def test_a_manifest_that_no_cluster_can_store_fails_the_item_before_its_claim(place: Place) -> None:
+    place.start()
+    variables = [{"name": f"BIG_{number}", "value": "x" * 100_000} for number in range(20)]
+    text = fail(place, place.push(pod={"spec": {"containers": [{"name": "train", "env": variables}]}}))
+    assert "The Job is too large" in text
+
+
 def test_a_misspelt_field_is_told_on_the_item_in_the_api_servers_words(place: Place) -> None:
     place.start()
     item_id = place.push(pod={"spec": {"terminationGracePeriod": 5}})

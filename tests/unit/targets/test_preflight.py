@@ -99,6 +99,13 @@ def test_a_template_is_asked_for_once_until_its_answer_is_old() -> None:
     assert server.asked == ["try Job"] * 2
 
 
+def test_a_workload_that_no_cluster_can_store_is_refused_without_a_question() -> None:
+    server = Server()
+    with pytest.raises(RefusedError, match=r"too large: 1\d{6} bytes as JSON, the cluster stores up to 1500000"):
+        Preflight().check(server.client, "", changed(f"{CONTAINER}.args", ["x" * 1_600_000]))
+    assert server.asked == []
+
+
 def test_a_refusal_is_not_kept() -> None:
     server, preflight = Server(), Preflight()
     answers: list[KubernetesError] = [KubernetesInvalid("no", status=422)]

@@ -32,6 +32,9 @@ PATIENCE = 60.0
 LIMIT = 5000
 """Templates that are remembered."""
 
+STORED = 1_500_000
+"""Bytes of an object that etcd takes: 1.5 MiB for the whole request, by default."""
+
 WARNINGS = 5
 """Warnings of the API server that are passed on."""
 
@@ -66,6 +69,7 @@ class Preflight:
 
     def check(self, client: Client, cluster: str, workload: Manifest) -> tuple[str, ...]:
         """The API server's warnings about a workload. Raises its refusal in its own words; a refusal is not kept."""
+        check_size(workload)
         key = make_key(cluster, workload)
         with self._lock:
             known = self._passed.get(key)
@@ -99,6 +103,16 @@ class Preflight:
             with self._lock:
                 del self._asked[key]
             question.done.set()
+
+
+def check_size(workload: Manifest) -> None:
+    """Whether the cluster can store it. A dry-run does not tell: it ends before the storage."""
+    size = len(json.dumps(workload, separators=(",", ":"), default=str))
+    if size > STORED:
+        raise RefusedError(
+            f"The {workload['kind']} is too large: {size} bytes as JSON, the cluster stores up to {STORED}.",
+            resolution="Put large values into an artifact or a file that the job reads, not into the run spec.",
+        )
 
 
 def try_create(client: Client, workload: Manifest) -> tuple[str, ...]:
