@@ -8,7 +8,8 @@ FROM ${RUNTIME_BASE} AS base
 FROM ${BUILD_BASE} AS build
 # Both secrets are optional: pip's configuration (another index) and the certificates that pip checks the index with.
 # They are files of the build's environment, and no layer holds them. The timeout ends pip where no index answers.
-COPY requirements/agent.txt /build/requirements.txt
+ARG PACKAGES=agent
+COPY requirements/${PACKAGES}.txt /build/requirements.txt
 RUN --mount=type=secret,id=pip,target=/run/build/pip.conf --mount=type=secret,id=ca,target=/run/build/ca.pem \
     set -eu; \
     if [ -s /run/build/pip.conf ]; then export PIP_CONFIG_FILE=/run/build/pip.conf; fi; \

@@ -53,12 +53,19 @@ def main(arguments: list[str]) -> None:
     )
     parser.add_argument("--push-if-up", action="store_true", help="push it where a cluster of size full runs")
     parser.add_argument("--base", default="auto", help="auto, python, debian, or REF or BUILD_REF,RUNTIME_REF")
+    parser.add_argument("--packages", choices=["agent", "agent-cloud"], default="agent", help="see docs/image.md")
     parser.add_argument("--builder", default="auto", choices=["auto", "docker", "buildah"])
     parser.add_argument("--archive", type=Path, metavar="FILE", help="also write the image as a docker archive")
     options = parser.parse_args(arguments)
     builder = find_builder(options.builder)
     build_base, runtime_base = choose_bases(builder, options.base)
-    values = {"BUILD_BASE": build_base, "RUNTIME_BASE": runtime_base, "VERSION": VERSION, "REVISION": revision()}
+    values = {
+        "BUILD_BASE": build_base,
+        "RUNTIME_BASE": runtime_base,
+        "PACKAGES": options.packages,
+        "VERSION": VERSION,
+        "REVISION": revision(),
+    }
     with step(f"build {options.tag} with {builder.name}"), tempfile.TemporaryDirectory() as folder:
         words = [word for key, value in values.items() for word in ("--build-arg", f"{key}={value}")]
         builder.build(words, pip_configuration(Path(folder)), options.tag)
