@@ -6,19 +6,22 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from launch_agent.core import hands, judgement, macros
+from launch_agent.core import hands, judgement, macros, verdicts
 from launch_agent.core.context import LaunchContext
 from launch_agent.core.merging import unwrap
 from launch_agent.core.models import Resource
+from launch_agent.core.profiles import LOCAL_PROCESS
 from launch_agent.core.spec import RunSpec
 
 
 def admit(spec: RunSpec, run_id: str, context: LaunchContext, queue: Mapping[str, Any] | None) -> None:
     """Raise RefusedError for an item that the owner's policy does not let pass, SpecError for what has no meaning.
 
-    ``queue`` is the queue's config as W&B has it (``{"resource_args": {…}}``), None where it is not known. What two
-    hands wrote is compared as written; what is judged has its macros filled in, as it will be sent.
+    ``queue`` is the queue's config as W&B has it (``{"resource": …, "resource_args": {…}}``), None where it is not
+    known. What two hands wrote is compared as written; what is judged has its macros filled in, as it will be sent.
     """
+    if spec.resource is Resource.LOCAL_PROCESS:
+        _admit_process(context, queue)
     if spec.resource is not Resource.KUBERNETES:
         return
     values = macros.collect(spec, run_id, context)
@@ -35,6 +38,16 @@ def admit(spec: RunSpec, run_id: str, context: LaunchContext, queue: Mapping[str
         context.kinds,
         default_namespace=context.default_namespace,
     )
+
+
+def _admit_process(context: LaunchContext, queue: Mapping[str, Any] | None) -> None:
+    """A command on the agent's machine: what it is for on a person's own, but not in a pod that holds its keys."""
+    if context.protected.namespace is None:
+        return
+    is_queues = queue is not None and queue.get("resource") == Resource.LOCAL_PROCESS
+    hand = hands.Hand.QUEUE if is_queues else hands.Hand.SUBMITTER
+    if context.policy.of(hand).profile in LOCAL_PROCESS.refused_by:
+        raise verdicts.refuse_field("resource", LOCAL_PROCESS, hand, context.policy, is_queue_known=queue is not None)
 
 
 def find_arguments(config: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

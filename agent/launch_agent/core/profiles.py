@@ -226,4 +226,10 @@ CLUSTER = Control(
     "It names a cluster, and a file on the agent's machine.",
     subject=Subject.CLUSTERS,
 )
-ALL = (*CONTROLS, UNKNOWN_KIND, CLUSTER)
+LOCAL_PROCESS = Control(
+    "localProcess",
+    "resource: local-process, where the agent runs in a pod",
+    _BOTH,
+    "It runs a command in the agent's own pod, with its rights and keys.",
+)
+ALL = (*CONTROLS, UNKNOWN_KIND, CLUSTER, LOCAL_PROCESS)

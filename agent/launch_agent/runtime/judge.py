@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from launch_agent.core import admission, clusters
 from launch_agent.core.context import LaunchContext
-from launch_agent.core.models import QueueItem, Resource
+from launch_agent.core.models import QueueItem
 from launch_agent.core.spec import RunSpec
 from launch_agent.errors import RefusedError
 from launch_agent.runtime.queue_configs import QueueConfigs
@@ -32,8 +32,6 @@ class Judge:
         A queue whose config changed a moment ago has items that do not fit what is known of it: before one is refused,
         the config is read anew.
         """
-        if spec.resource is not Resource.KUBERNETES:
-            return
         if self._outline is not None and clusters.key(spec.agent_args):
             self._check(item, spec, run_id, self._outline())
         self._check(item, spec, run_id, self._find_context(spec))

@@ -59,8 +59,9 @@ class QueueConfigs:
         self._known: dict[str, _Known] = {}
 
     def get(self, queue: str, *, is_doubted: bool = False) -> Config | None:
-        """The queue's config (``{"resource_args": {…}}``), None where W&B does not tell it. Never raises.
+        """The queue's config (``{"resource": …, "resource_args": {…}}``), None where W&B does not tell it.
 
+        Never raises.
         ``is_doubted``: an item does not fit what is known, so it is asked for anew unless that was just done.
         """
         known = self._known.get(queue)
@@ -127,13 +128,16 @@ class QueueConfigs:
 
 def _read(value: Any) -> Config | WandbError:
     """The config in W&B's answer: an object, or one as text."""
-    config = (_member(value, "defaultResourceConfig") or {}).get("config")
+    found = _member(value, "defaultResourceConfig") or {}
+    config = found.get("config")
     if isinstance(config, str):
         try:
             config = json.loads(config)
         except (ValueError, RecursionError):
             return WandbRejected("W&B's answer holds no JSON.")
-    return config if isinstance(config, Mapping) else WandbRejected("W&B does not show the config to this key.")
+    if not isinstance(config, Mapping):
+        return WandbRejected("W&B does not show the config to this key.")
+    return {**config, "resource": found["resource"]} if found.get("resource") else config
 
 
 def _member(value: Any, name: str) -> Mapping[str, Any] | None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from launch_agent.core import admission
+from launch_agent.core import spec as specs
 from launch_agent.core.hands import Hand
-from launch_agent.core.policy import Policy, Profile, Rules
+from launch_agent.core.policy import Policy, Profile, Protected, Rules
 from launch_agent.core.profiles import ALL
+from launch_agent.errors import RefusedError
 from tests.support.judging import judge
-from tests.support.specs import PATH, make_pod
+from tests.support.specs import CONTEXT, PATH, make_pod, make_spec
 
 POD = f"{PATH}.spec.template.spec"
 CONTAINER = f"{POD}.containers[0]"
@@ -178,7 +182,7 @@ def judge_from(hand: Hand, manifest: dict[str, Any], policy: Policy) -> str:
 
 
 def test_every_control_has_a_case() -> None:
-    assert {name for name, _, _ in CASES} == set(CONTROLS)
+    assert {name for name, _, _ in CASES} == set(CONTROLS) - {"localProcess"}
 
 
 @pytest.mark.parametrize("hand", list(Hand))
@@ -285,3 +289,33 @@ def test_a_refusal_says_when_the_queue_s_config_is_not_known() -> None:
 def test_the_field_that_fewest_profiles_allow_is_told() -> None:
     text = judge(make_pod(serviceAccountName="a", containers=[{"securityContext": {"privileged": True}}]))
     assert text.startswith(f"{CONTAINER}.securityContext.privileged is not allowed")
+
+
+PROCESS: dict[str, Any] = {"resource": "local-process", "docker": None, "overrides": {"entry_point": ["env"]}}
+
+
+@pytest.mark.parametrize("profile", list(Profile))
+def test_a_command_in_the_agent_s_own_pod_needs_the_owner_s_leave(profile: Profile) -> None:
+    policy = make_policy(Hand.SUBMITTER, profile)
+    text = judge({}, policy=policy, protected=Protected("wandb", "launch-agent"), **PROCESS)
+    if profile is Profile.UNRESTRICTED:
+        assert text == ""
+    else:
+        assert text.startswith("resource is not allowed: it runs a command in the agent's own pod, with its rights and")
+        assert "(rule localProcess); the profile unrestricted allows it." in text
+
+
+def test_a_queue_for_local_processes_needs_it_too() -> None:
+    run_spec = specs.parse(make_spec(**PROCESS))
+    queue = {"resource": "local-process", "resource_args": {}}
+    context = replace(CONTEXT, protected=Protected("wandb"))
+    with pytest.raises(RefusedError, match="for queues the profile baseline holds"):
+        admission.admit(run_spec, "run12345", context, queue)
+    free = replace(context, policy=Policy(queue=Rules(Profile.UNRESTRICTED)))
+    admission.admit(run_spec, "run12345", free, queue)
+    with pytest.raises(RefusedError, match="for submitters the profile restricted holds"):
+        admission.admit(run_spec, "run12345", free, {"resource": "kubernetes"})
+
+
+def test_an_agent_on_a_person_s_own_machine_runs_local_processes() -> None:
+    assert judge({}, **PROCESS) == ""

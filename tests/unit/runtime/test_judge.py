@@ -67,12 +67,6 @@ def test_a_privilege_that_was_taken_out_of_the_queue_is_gone_after_a_minute() ->
         scene.check(ACCOUNT)
 
 
-def test_a_local_process_is_not_judged() -> None:
-    scene = Scene({})
-    scene.check({}, resource="local-process", docker=None, overrides={"entry_point": ["true"]})
-    assert scene.wandb.documents == []
-
-
 def test_no_file_is_read_for_a_cluster_that_the_policy_refuses() -> None:
     scene = Scene({})
     with pytest.raises(RefusedError, match="configFile is not allowed"):

@@ -88,6 +88,18 @@ def test_a_config_as_text_is_read() -> None:
     assert configs.get("gpu") == CONFIG
 
 
+def test_a_config_says_what_its_queue_is_for() -> None:
+    class Telling(Wandb):
+        def _answer(self, one: Operation) -> Result:
+            answer = super()._answer(one)
+            if "defaultResourceConfig" in answer.value:
+                answer.value["defaultResourceConfig"]["resource"] = "local-process"
+            return answer
+
+    configs = QueueConfigs(Telling({"gpu": CONFIG}), Known(), Clock())
+    assert configs.get("gpu") == {**CONFIG, "resource": "local-process"}
+
+
 def test_a_queue_without_a_config_has_an_empty_one() -> None:
     configs, _, _ = make({"gpu": None})
     assert configs.get("gpu") == {}
