@@ -36,7 +36,7 @@ def test_a_working_agent_is_alive_and_ready_and_counts_its_items(place: Place) -
     figures = _figures(place)
     assert figures["launch_agent_slots{}"] == 3
     assert figures[f"launch_agent_items_popped_total{{queue={place.name}}}"] == 1
-    assert any(re.match(r"launch_agent_watch_last_contact_seconds\{kind=Job", name) for name in figures)
+    assert any(re.match(r"launch_agent_watch_last_contact_seconds\{cluster=,kind=Job", name) for name in figures)
 
 
 def test_an_agent_without_its_queue_server_says_so_and_goes_on_when_it_comes(place: Place, tmp_path: Path) -> None:
