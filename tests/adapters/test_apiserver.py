@@ -141,8 +141,8 @@ def test_kinds_of_other_groups_are_discovered(client: Client) -> None:
     )
     assert client.path("apps/v1", "Deployment", "a", "b") == "/apis/apps/v1/namespaces/a/deployments/b"
     assert client.path("v1", "ServiceAccount", "a") == "/api/v1/namespaces/a/serviceaccounts"
-    with pytest.raises(KubernetesMissing, match=r"The cluster has no kind PyTorchJob in kubeflow\.org/v1"):
-        client.path("kubeflow.org/v1", "PyTorchJob")
+    with pytest.raises(KubernetesMissing, match=r"The cluster has no kind Nothing in nowhere\.example\.com/v1"):
+        client.path("nowhere.example.com/v1", "Nothing")
 
 
 CRD = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"}
