@@ -11,7 +11,7 @@ import pytest
 
 from launch_agent.adapters.kubernetes.clusters import Clusters
 from launch_agent.core.clusters import key
-from launch_agent.errors import ConfigError, RefusedError
+from launch_agent.errors import ConfigError
 from tests.adapters.conftest import Connect, Serve
 from tests.adapters.scripted import Reply, Request
 from tests.adapters.test_kubernetes_access import COUNTING, config, entry, with_plugin, write
@@ -183,7 +183,7 @@ def test_what_can_not_be_used_is_the_items_error_with_its_key_and_a_cure(
     if content is not None:
         write(path, content)
     clusters, wanted = make(tmp_path), make_key(path, context)
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(ConfigError) as caught:
         clusters.namespace(wanted)
     assert message.format(path=path) in str(caught.value)
     assert str(caught.value).startswith(f"{WHERE}.")
@@ -193,7 +193,7 @@ def test_what_can_not_be_used_is_the_items_error_with_its_key_and_a_cure(
 
 
 def test_a_context_without_any_kubeconfig_asks_for_the_file(tmp_path: Path) -> None:
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(ConfigError) as caught:
         make(tmp_path).namespace(make_key(context="gpu"))
     assert str(caught.value) == (
         "resource_args.kubernetes.context names a context, and the agent has no kubeconfig to find it in. "
@@ -208,7 +208,7 @@ def test_a_folder_and_an_unreadable_path_are_told(tmp_path: Path) -> None:
         ("/nul\0l", "does not exist"),
         ("/" + "x" * 300, "too long"),
     ):
-        with pytest.raises(RefusedError, match=why):
+        with pytest.raises(ConfigError, match=why):
             make(tmp_path).namespace(make_key(wanted))
 
 

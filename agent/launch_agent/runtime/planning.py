@@ -10,11 +10,11 @@ from launch_agent.core import ledger_format, manifest
 from launch_agent.core import spec as specs
 from launch_agent.core.context import LaunchContext
 from launch_agent.core.models import Plan, QueueItem, Record, Resource
-from launch_agent.errors import RefusedError
+from launch_agent.errors import ConfigError, KubernetesUnavailable, RefusedError
 from launch_agent.registries.base import CredentialError
 from launch_agent.registries.credentials import PullCredentials
 from launch_agent.runtime.pull_secrets import find_credential
-from launch_agent.runtime.registration import Registration
+from launch_agent.runtime.queue_configs import Registered
 from launch_agent.settings import Settings
 from launch_agent.settings.context import make_context
 
@@ -25,7 +25,7 @@ class Planner:
     def __init__(
         self,
         settings: Settings,
-        registration: Registration,
+        registration: Registered,
         clusters: Clusters | None,
         credentials: PullCredentials | None = None,
     ) -> None:
@@ -39,7 +39,7 @@ class Planner:
         """The plan of an item. Raises ItemError for what the item got wrong."""
         try:
             return self._plan(item, spec, run_id)
-        except CredentialError as error:
+        except (CredentialError, ConfigError) as error:
             raise RefusedError(error.summary, detail=error.detail, resolution=error.resolution) from error
 
     def replan(self, record: Record) -> Plan:
@@ -47,7 +47,8 @@ class Planner:
 
         Its Secrets were created before the record was written: they are only handed over to the workload, so it does
         not matter that the key itself is not in the record.
-        Raises CredentialError where the registry gives no credential now: the item is not at fault.
+        Raises KubernetesUnavailable where its cluster's file or the registry's credential is not to be had now: it was
+        when the item was taken, and its workload may be there.
         """
         has_marker = record.run_spec.get(ledger_format.API_KEY) == ledger_format.MARKER
         if has_marker and record.resource is not Resource.KUBERNETES:
@@ -56,11 +57,14 @@ class Planner:
                 resolution="Push the item again.",
             )
         item = QueueItem(record.item_id, record.queue, record.run_spec)
-        return self._plan(item, specs.parse(record.run_spec), record.run_id)
+        try:
+            return self._plan(item, specs.parse(record.run_spec), record.run_id)
+        except (CredentialError, ConfigError) as error:
+            raise KubernetesUnavailable(error.summary, detail=error.detail, resolution=error.resolution) from error
 
     def _plan(self, item: QueueItem, spec: specs.RunSpec, run_id: str) -> Plan:
         credential = find_credential(self._credentials, spec)
-        context = replace(self.context(spec), pull_credential=credential)
+        context = replace(self._find_context(spec), pull_credential=credential)
         return manifest.plan(item, spec, run_id, context, api_key=self._settings.api_key.reveal())
 
     def context(self, spec: specs.RunSpec) -> LaunchContext:
@@ -68,6 +72,12 @@ class Planner:
 
         Raises RefusedError for a cluster that the item names wrongly.
         """
+        try:
+            return self._find_context(spec)
+        except ConfigError as error:
+            raise RefusedError(error.summary, detail=error.detail, resolution=error.resolution) from error
+
+    def _find_context(self, spec: specs.RunSpec) -> LaunchContext:
         context = self._own_context()
         cluster = keys.key(spec.agent_args) if spec.resource is Resource.KUBERNETES else keys.OWN
         if self._clusters is not None and cluster != keys.OWN:

@@ -11,7 +11,7 @@ from pathlib import Path
 from launch_agent.adapters.kubernetes import kubeconfig
 from launch_agent.adapters.kubernetes.client import Client
 from launch_agent.core import clusters
-from launch_agent.errors import ConfigError, RefusedError
+from launch_agent.errors import ConfigError
 
 PATH = "resource_args.kubernetes"
 
@@ -66,18 +66,15 @@ class Clusters:
     def namespace(self, key: str) -> str:
         """The namespace of another cluster's context; nothing is contacted.
 
-        Raises RefusedError for a file or a context that can not be used: the item is at fault.
+        Raises ConfigError, as `client`, for a file or a context that can not be used.
         """
         entry = self._entry(key)
-        try:
-            files = self._find(key)
-            with entry.lock:
-                seen = [(one, _stamp(one)) for one in files]
-                if entry.namespace is None or entry.namespace[0] != seen:
-                    entry.namespace = (seen, self._choose(key, files).namespace)
-                return entry.namespace[1]
-        except ConfigError as error:
-            raise RefusedError(error.summary, detail=error.detail, resolution=error.resolution) from error
+        files = self._find(key)
+        with entry.lock:
+            seen = [(one, _stamp(one)) for one in files]
+            if entry.namespace is None or entry.namespace[0] != seen:
+                entry.namespace = (seen, self._choose(key, files).namespace)
+            return entry.namespace[1]
 
     def close(self) -> None:
         """Close the connections to all clusters but the agent's own."""
