@@ -60,7 +60,8 @@ def client() -> Iterator[Client]:
             one.create(crd)
     one.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": NAMESPACE}}
-    one.create(account)
+    with contextlib.suppress(KubernetesConflict):  # where controllers run, one of them makes it
+        one.create(account)
     wait_until(lambda: is_served(one, "jobset.x-k8s.io/v1alpha2", "JobSet"), 30, "JobSets to be served")
     wait_until(lambda: is_served(one, "example.com/v1", "Training"), 30, "Trainings to be served")
     yield one
