@@ -35,3 +35,14 @@ def test_every_link_of_a_page_leads_to_a_file_and_a_section_that_are_there(page:
 
 def test_sections_are_named_as_github_names_them() -> None:
     assert "resource_argskubernetes-the-agents-own-keys" in anchors(ROOT / "docs/run-spec.md")
+
+
+MODULE = re.compile(r"\b(?:core|runtime|targets|adapters|settings|registries|checks|cli)/[a-z_/]*")
+
+
+def test_every_part_that_the_architecture_names_is_there() -> None:
+    named = set(MODULE.findall((ROOT / "docs/architecture.md").read_text(encoding="utf-8")))
+    package = ROOT / "agent/launch_agent"
+    missing = {name for name in named if not (package / name).is_dir() and not (package / f"{name}.py").is_file()}
+    assert len(named) > 15
+    assert missing == set()
