@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -200,16 +201,21 @@ def test_additional_services_of_an_item_live_as_long_as_its_job(place: Place) ->
     item_id = place.push(additional_services=REDIS)
     job = place.wait_for_job_of(item_id)
     run_id = run_id_of(job)
-    made = [place.cluster.get(kind, place.name, f"redis-{run_id}") for kind in ("Deployment", "Service")]
-    for body in made:
-        assert body is not None
-        assert [one["uid"] for one in body["metadata"]["ownerReferences"]] == [job["metadata"]["uid"]]
-    assert (made[0] or {})["status"]["readyReplicas"] == 1
+    served = place.cluster.get("Deployment", place.name, f"redis-{run_id}") or {}
+    assert served["status"]["readyReplicas"] == 1
+    for kind in ("Deployment", "Service"):
+        owners = wait_until(partial(_owners, place, kind, f"redis-{run_id}"), 10, f"the {kind} to be owned")
+        assert owners == [job["metadata"]["uid"]]
     place.backend.stop_run(place.backend.start_run(PROJECT, run_id))
     place.wait_until_job(job["metadata"]["name"], "the Job to be gone", lambda seen: seen is None)
     wait_until(lambda: not place.cluster.find("Deployment", place.name), 30, "the Deployment to go")
     wait_until(lambda: not place.cluster.pods(place.name), 30, "all pods to go")
     place.wait_until_no_record()
+
+
+def _owners(place: Place, kind: str, name: str) -> list[str]:
+    body = place.cluster.get(kind, place.name, name) or {}
+    return [one["uid"] for one in body["metadata"].get("ownerReferences", ())]
 
 
 def test_a_service_that_never_comes_is_named_on_the_item(place: Place) -> None:

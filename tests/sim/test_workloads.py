@@ -462,11 +462,18 @@ def test_services_that_are_not_ready_in_time_fail_the_item_by_name_and_leave_not
     field.wait_until_gone(("Service", "redis"), ("Pod", "cache"))
 
 
+SEEN: Json = {"image": "train:1", "imageID": "", "ready": False, "restartCount": 0}
+
+
 def test_a_service_that_fails_fails_the_item_at_once(field: Field) -> None:
     bench = field.start()
-    body = pod("cache")
-    body["metadata"]["annotations"] = {"sim.launch-agent/exit-code": "4"}
-    bench.launch("one", job(), body, service_wait=60.0)
+    bench.launch("one", job(), pod("cache", nodeSelector={"none": "has-this"}), service_wait=60.0)
+    wait_until(lambda: field.cluster.get("Pod", field.name, "cache"), 20, "the pod")
+    state = {"name": "main", "state": {"terminated": {"exitCode": 4, "reason": "Error"}}}
+    field.cluster.patch(
+        "Pod", field.name, "cache", {"status": {"phase": "Failed", "containerStatuses": [{**state, **SEEN}]}},
+        subresource="status",
+    )  # fmt: skip
     text = bench.wait_for_failure("one")
     assert "An additional service failed. Pod cache" in text
     assert "exit code 4" in text
