@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from launch_agent.core import macros
 from launch_agent.core import spec as specs
 from launch_agent.core.context import LaunchContext
+from launch_agent.errors import SpecError
 from tests.support.specs import make_spec
 
 JSON = st.recursive(
@@ -44,10 +45,13 @@ def test_only_known_macros_are_filled(text: str, filled: str) -> None:
     assert macros.fill(text, collect()) == filled
 
 
-def test_a_macro_without_a_value_is_empty_never_none() -> None:
+@pytest.mark.parametrize("name", ["run_name", "author"])
+def test_a_macro_without_a_value_is_refused_with_its_name_and_its_place(name: str) -> None:
     context = LaunchContext(base_url="", entity="", agent_name="", installation="")
     values = macros.collect(specs.parse(make_spec(name=None)), "abc", context)
-    assert macros.fill("[${run_name}${author}]", values) == "[]"
+    with pytest.raises(SpecError, match=rf"^where\.args\[1\]: uses the macro \$\{{{name}\}}"):
+        macros.fill({"args": ["${run_id}", f"x-${{{name}}}"]}, values, "where")
+    assert macros.fill({f"${{{name}}}": 1}, values) == {f"${{{name}}}": 1}, "keys are not touched"
 
 
 def test_allowed_variables_of_the_agent_are_macros_but_never_over_one() -> None:

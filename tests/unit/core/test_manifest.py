@@ -11,10 +11,12 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
-from launch_agent.core import manifest, names, transforms
+from launch_agent.core import manifest, names
 from launch_agent.core import spec as specs
 from launch_agent.core.context import LaunchContext
 from launch_agent.core.models import KeySecret, QueueItem
+from launch_agent.core.receipt import ANNOTATION
+from launch_agent.core.transforms.facts import Facts
 from launch_agent.errors import SpecError
 from tests.support.specs import CONTEXT, KEY, PATH, RELEASED, env_of, make_plan, make_pod, make_spec, pod_of
 
@@ -69,6 +71,7 @@ def test_an_empty_config_becomes_a_whole_job() -> None:
                 "launch-agent/item-id": "item-1",
                 "launch-agent/queue": "gpu",
                 "launch-agent/run": "team/vision/run12345",
+                ANNOTATION: plan.workload["metadata"]["annotations"][ANNOTATION],  # has tests of its own
             },
         },
         "spec": {
@@ -381,9 +384,10 @@ def test_the_run_spec_is_never_changed() -> None:
 def test_each_transform_leaves_its_argument_alone() -> None:
     run_spec = make_spec(SEED, overrides={"args": ["x"], "entry_point": ["y"]})
     spec = specs.parse(run_spec)
-    facts = transforms.Facts(QueueItem("i", "q", run_spec), spec, "r", CONTEXT, {"WANDB_X": "1"}, KeySecret("secret"))
+    kind = CONTEXT.kinds.find("batch/v1", "Job")
+    facts = Facts(QueueItem("i", "q", run_spec), spec, "r", CONTEXT, {"WANDB_X": "1"}, KeySecret("secret"), kind)
     body: dict[str, Any] = dict(spec.resource_args)
-    for transform in manifest.JOB_TRANSFORMS:
+    for transform in manifest.TRANSFORMS:
         before = copy.deepcopy(body)
         result = transform(body, facts)
         assert body == before, transform.__name__
