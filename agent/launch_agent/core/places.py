@@ -91,10 +91,9 @@ def get(body: Any, path: Path, default: Any = None) -> Any:
     """What stands at the path; ``default`` where something on the way, or it itself, is missing or null."""
     value = body
     for step in path:
-        if isinstance(value, dict):  # nearly always; `Mapping` takes ten times as long to ask for
-            value = value.get(step)
-        else:
-            value = value[step] if _keys(value, step) else None
+        # a dict is nearly always there; `Mapping` takes ten times as long to ask for
+        is_there = step in value if isinstance(value, dict) else bool(_keys(value, step))
+        value = value[step] if is_there else None
         if value is None:
             return default
     return value
