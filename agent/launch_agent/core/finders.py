@@ -43,6 +43,9 @@ BOOLEANS = frozenset(
 )  # fmt: skip
 """Fields that Kubernetes takes no text for: one of another type is malformed."""
 
+MARKED = frozenset({"labels", "annotations", "additionalLabels"})
+"""Objects that hold marks."""
+
 OWN_MARKS = "launch-agent/"
 """What the agent's own labels and annotations begin with."""
 
@@ -52,6 +55,26 @@ MAIN_CONTAINER = "launch-agent/main-container"
 WANDB_MARKS = frozenset(
     {"wandb.ai/run-id", "wandb.ai/monitor", "wandb.ai/agent", "wandb.ai/created-by", "wandb.ai/auxiliary-resource"}
 )
+
+
+KEYS = BOOLEANS | {
+    "capabilities", "hostPath", "hostPort", "host", "appArmorProfile", "seLinuxOptions", "procMount", "seccompProfile",
+    "sysctls", "sparkConf", "manifest", "manifestFrom", "podSpecPatch", "externalIPs", "serviceAccountName",
+    "serviceAccount", "serviceAccountToken", "podCertificate", "mountPropagation", "flexVolume", "clusterSelector",
+    "workflowTemplateRef", "templateRef", "finalizers", "ownerReferences",
+}  # fmt: skip
+"""Members that some control looks for by name."""
+
+WORDS = ("seccomp", "apparmor", "securitycontext")
+"""Parts of the names of other members that some control looks for."""
+
+
+def may_matter(entry: Entry) -> bool:
+    """Whether any control may find something in the member: most of a manifest is told by its key alone."""
+    if entry.key in KEYS or entry.holder in MARKED:
+        return True
+    key = entry.key.lower()
+    return any(word in key for word in WORDS)
 
 
 def is_true(value: Any) -> bool:
@@ -162,7 +185,7 @@ def hidden_manifest(entry: Entry) -> Iterator[Path]:
 
 def marks(entry: Entry) -> Iterator[Path]:
     """The agent's own labels and annotations; the one that names the main container is judged apart."""
-    if entry.holder in {"labels", "annotations", "additionalLabels"}:
+    if entry.holder in MARKED:
         is_own = entry.key.startswith(OWN_MARKS) and entry.key != MAIN_CONTAINER
         yield from whole(is_own or entry.key in WANDB_MARKS)
 

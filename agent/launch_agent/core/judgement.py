@@ -6,11 +6,11 @@ filled in; whose they are was found before that (`core/hands.py`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from launch_agent.core import clusters, finders, patterns, places, protection, shapes, uses, verdicts
+from launch_agent.core import clusters, finders, joints, patterns, places, protection, shapes, uses, verdicts
 from launch_agent.core.budget import check_caps
 from launch_agent.core.entries import Entry, walk
 from launch_agent.core.hands import Hand, Hands
@@ -25,6 +25,7 @@ from launch_agent.errors import RefusedError
 
 PATH = "resource_args.kubernetes"
 Controls = tuple[Control, ...]
+HandOf = Callable[[Path], Hand]
 SEVERE: Controls = tuple(control for control in CONTROLS if control.allowed_by is Profile.UNRESTRICTED)
 OTHERS: Controls = tuple(control for control in CONTROLS if control not in SEVERE)
 
@@ -111,48 +112,59 @@ class _Judge:
     def check_body(self) -> None:
         """Each member of the object, and what its parts are to each other; what fewer profiles allow comes first."""
         entries = [entry for entry in walk(self.body) if not self._is_left_out(entry)]
+        telling = [entry for entry in entries if finders.may_matter(entry)]
+        for entry in telling:
+            self._check_controls(entry, SEVERE, self.hands.of)
         for entry in entries:
-            self._check_entry(entry, self.hands.of, SEVERE)
-        for entry in entries:
-            self._check_entry(entry, self.hands.of, OTHERS)
-            self._check_main_container(entry)
-            self._check_mounts(entry)
-            if fault := protection.find_default_account(entry, self.protected, self.namespace):
-                raise fault.refuse(self._show(fault.path))
+            self._check_uses(entry, self.hands.of)
+        for entry in telling:
+            self._check_controls(entry, OTHERS, self.hands.of)
+        self._check_joints(entries)
+
+    def _check_joints(self, entries: list[Entry]) -> None:
+        for joint in joints.find(entries, self.hands):
+            through = f"{self._show(joint.by)} ({joint.how})"
+            for member in walk(joint.part, joint.path):
+                self._check_controls(member, CONTROLS, lambda _: Hand.SUBMITTER, through)
+                self._check_uses(member, lambda _: Hand.SUBMITTER, through)
+        if stolen := joints.find_stolen_container(entries, self.hands):
+            raise RefusedError(
+                f"{self._show(stolen)} is not allowed: it puts the item into a container of the queue's.",
+                detail="The submitter wrote it, and the container that it names is in the queue's config.",
+                resolution="Leave it out: the queue's config says which container is the job's.",
+            )
 
     def _is_left_out(self, entry: Entry) -> bool:
         """Where W&B's documentation has it, a Job has no such field: it is left out, with a warning."""
         misplaced: Path = ("spec", "template", "securityContext")
         return self.kind.is_job and entry.path[:3] == misplaced
 
-    def _check_entry(
-        self, entry: Entry, hand_of: Callable[[Path], Hand], controls: Controls, through: str = ""
-    ) -> None:
-        if entry.key in finders.BOOLEANS and entry.holder not in uses.FREE_MAPS and not isinstance(entry.value, bool):
+    def _check_controls(self, entry: Entry, controls: Controls, hand_of: HandOf, through: str = "") -> None:
+        is_word = entry.holder in uses.FREE_MAPS
+        if entry.key in finders.BOOLEANS and not is_word and not isinstance(entry.value, bool):
             raise shapes.mismatch(self._show(entry.path), "true or false", entry.value)
-        found = list(uses.find(entry))
-        for use in found:
-            if fault := protection.find(use, self.protected, self.namespace, self.policy):
-                raise fault.refuse(self._show(fault.path))
-        is_word = entry.holder in uses.FREE_MAPS and isinstance(entry.value, str)
         for control in controls:
-            if is_word and not control.reads_words:
+            if is_word and isinstance(entry.value, str) and not control.reads_words:
                 continue
             for below in control.find(entry):
                 path = (*entry.path, *below)
                 if control.subject is None:
                     self._check_control(control, path, hand_of(path), through)
                 else:
-                    self._check_opened(control, path, found, hand_of, through)
-        for use in found:
+                    self._check_opened(control, path, list(uses.find(entry)), hand_of, through)
+
+    def _check_uses(self, entry: Entry, hand_of: HandOf, through: str = "") -> None:
+        for use in uses.find(entry):
+            if fault := protection.find(use, self.protected, self.namespace, self.policy):
+                raise fault.refuse(self._show(fault.path))
             if use.subject is Subject.IMAGES:
                 self._check_image(use.value, self._show(use.path), hand_of(use.path))
             else:
                 self._check_use(use, hand_of(use.path), through=through)
+        if fault := protection.find_default_account(entry, self.protected, self.namespace):
+            raise fault.refuse(self._show(fault.path))
 
-    def _check_opened(
-        self, control: Control, path: Path, found: list[Use], hand_of: Callable[[Path], Hand], through: str
-    ) -> None:
+    def _check_opened(self, control: Control, path: Path, found: list[Use], hand_of: HandOf, through: str) -> None:
         """A field that the profile refuses unless an ``allow`` list names what it holds."""
         named = [use for use in found if use.subject is control.subject]
         for use in named or [Use(control.subject or Subject.VOLUME_TYPES, control.name, path)]:
@@ -189,70 +201,6 @@ class _Judge:
                     resolution="Write it as <repository>@sha256:<digest>.",
                 )
 
-    # ── what its parts are to each other ──
-
-    def _check_main_container(self, entry: Entry) -> None:
-        """The item's image and command go where this annotation says: not into a container of the queue's."""
-        if entry.key != finders.MAIN_CONTAINER or entry.holder != "annotations" or not self.hands.is_new(entry.path):
-            return
-        for other in walk(self.body):
-            named = [
-                index
-                for index, container in enumerate(_objects(other.value))
-                if other.key == "containers" and container.get("name") == entry.value
-            ]
-            if any(not self.hands.is_new((*other.path, index)) for index in named):
-                raise RefusedError(
-                    f"{self._show(entry.path)} is not allowed: it puts the item into a container of the queue's.",
-                    detail="The submitter wrote it, and the container that it names is in the queue's config.",
-                    resolution="Leave it out: the queue's config says which container is the job's.",
-                )
-
-    def _check_mounts(self, entry: Entry) -> None:
-        """A mount joins a volume and a container: where two hands wrote them, both count as the submitter's.
-
-        Else a submitter could mount what he may not name, or put his own files under a privileged container of the
-        queue's.
-        """
-        if self.hands.everything:
-            return
-        if entry.key in {"volumeMounts", "volumeDevices"}:
-            for index, mount in enumerate(_objects(entry.value)):
-                if self.hands.is_new((*entry.path, index)):
-                    through = f"{self._show((*entry.path, index))} (a mount of {{path}})"
-                    for path, volume in self._find_volumes(entry.path, mount.get("name")):
-                        self._check_part(volume, path, through)
-        elif entry.key == "volumes":
-            for index, volume in enumerate(_objects(entry.value)):
-                if self.hands.is_new((*entry.path, index)):
-                    through = f"{self._show((*entry.path, index))} (mounted where {{path}} is set)"
-                    for path, container in self._find_mounting(entry, volume.get("name")):
-                        self._check_part(container, path, through)
-
-    def _check_part(self, part: Mapping[str, Any], path: Path, through: str) -> None:
-        for member in walk(part, path):
-            self._check_entry(member, lambda _: Hand.SUBMITTER, CONTROLS, through)
-
-    def _find_mounting(self, volumes: Entry, name: Any) -> Iterator[tuple[Path, Mapping[str, Any]]]:
-        """Containers of the queue's that mount a volume of that name."""
-        for other in walk(volumes.parent, volumes.path[:-1]):
-            is_mount = other.key in {"volumeMounts", "volumeDevices"} and not self.hands.is_new(other.path[:-1])
-            if is_mount and any(mount.get("name") == name for mount in _objects(other.value)):
-                yield other.path[:-1], other.parent
-
-    def _find_volumes(self, path: Path, name: Any) -> Iterator[tuple[Path, Mapping[str, Any]]]:
-        """Volumes of that name in the objects around the path."""
-        for depth in range(len(path)):
-            where = (*path[:depth], "volumes")
-            for index, volume in enumerate(_objects(places.get(self.body, where))):
-                if volume.get("name") == name:
-                    yield (*where, index), volume
-
     def _show(self, path: Path) -> str:
         text = places.text(path)
         return f"{self.base}.{text}" if text else self.base
-
-
-def _objects(value: Any) -> list[Mapping[str, Any]]:
-    entries = value if isinstance(value, (list, tuple)) else ()
-    return [entry if isinstance(entry, Mapping) else {} for entry in entries]

@@ -556,3 +556,13 @@ def test_devices_by_claim_and_kinds_that_can_not_be_counted_are_refused_under_a_
 def test_a_quantity_that_is_none_is_malformed() -> None:
     text = judge(container(resources={"limits": {"cpu": "lots"}}), policy=capped(Caps(cpu=Decimal(1))))
     assert text.startswith(f"{POD}.containers[0].resources.limits.cpu: 'lots' is no quantity.")
+
+
+def test_ten_thousand_mounts_of_one_name_are_judged_once() -> None:
+    many = 10_000
+    mine = make_pod(
+        containers=[{"name": "a", "volumeMounts": [{"name": "v", "mountPath": "/x"}] * many}],
+        volumes=[{"name": "v", "emptyDir": {}}] * many,
+    )
+    queue = make_pod(containers=[{"name": "b"}], volumes=[{"name": "q", "emptyDir": {}}])
+    assert judge(mine, queue, OWNER) == ""
