@@ -155,7 +155,13 @@ def _render(operator: Operator) -> Path:
     shutil.copytree(_module_folder(operator) / top, folder / "module" / top, copy_function=shutil.copyfile)
     (folder / "overlay").mkdir()
     (folder / "overlay" / "kustomization.yaml").write_text(overlay, encoding="utf-8")
-    command: list[str | Path] = [bin_dir() / "kubectl", "kustomize", "--load-restrictor", "LoadRestrictionsNone", "overlay"]
+    command: list[str | Path] = [
+        bin_dir() / "kubectl",
+        "kustomize",
+        "--load-restrictor",
+        "LoadRestrictionsNone",
+        "overlay",
+    ]
     text = _run(command, folder)
     fresh = target.with_suffix(".fresh")
     fresh.write_text(text, encoding="utf-8")
