@@ -116,8 +116,17 @@ e2e: venv venv-wandb ## The main job on a real cluster: W&B's client pushes, Hel
 	LAUNCH_AGENT_CLUSTER=e2e ci/wandbagent && \
 	ci/inside --name e2e $(BIN)/pytest -q -m "e2e or cluster" tests
 
+.PHONY: operators
+operators: venv ## Real operators as pods: JobSet, training-operator, Kueue; items launched under them (built once, 10 minutes)
+	@ci/operators build jobset training-operator kueue
+	@ci/cluster up full --name ops
+	@trap 'ci/cluster down --name ops' EXIT; \
+	ci/operators up jobset training-operator kueue --name ops >/dev/null && \
+	ci/jobimage --name ops --version ops tests/operators/jobs/*.py >/dev/null && \
+	ci/inside --name ops $(BIN)/pytest -q -m operators tests/operators
+
 .PHONY: full
-full: test chart-test-all outage-test chart-live e2e bench ## Everything, the long loops too
+full: test chart-test-all outage-test chart-live e2e operators bench ## Everything, the long loops too
 
 .PHONY: bench
 bench: venv venv-wandb-launch ## Figures next to W&B's agent and to the raw limit, in one run
