@@ -13,11 +13,12 @@ AGENT = Path("opt/launch-agent")
 UNWANTED = re.compile(
     r"/(pip3?(\.\d+)?|pip|setuptools|wheel|ensurepip|gcc(-\d+)?|cc|g\+\+(-\d+)?|cc1|wandb|launch_server|kubernetes)$"
 )
-# W&B's own name for the configuration's folder, and our adapters for two peers.
+# W&B's own name for the configuration's folder, our adapters for two peers, and our target.
 ALLOWED = {
     "home/launch_agent/.config/wandb",
     f"{AGENT}/lib/launch_agent/adapters/wandb",
     f"{AGENT}/lib/launch_agent/adapters/kubernetes",
+    f"{AGENT}/lib/launch_agent/targets/kubernetes",
 }
 
 

@@ -21,12 +21,13 @@ def try_registry(settings: Settings, environ: Mapping[str, str]) -> Check | None
     if place is None or place.kind not in {"ecr", "gcr"}:
         return None
     name = f"registry {place.host}"
+    registry = None
     try:
         registry = selection.connect(place, environ)
         if registry is not None:
             registry.issue()
     except CredentialError as error:
-        if place.is_asked:
+        if place.is_asked and registry is not None:  # without its package the agent goes on, and items get no Secret
             return fail(name, Area.CONFIGURATION, error)
         what = f"jobs get no Secret to pull with: {error.summary}"
         return Check(name, Area.CONFIGURATION, Status.WARN, what, error.resolution)

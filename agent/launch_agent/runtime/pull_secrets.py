@@ -28,15 +28,13 @@ INTERVAL = 60.0
 def find_credentials(settings: Settings, environ: Mapping[str, str] = os.environ) -> PullCredentials | None:
     """The credentials of the registry that the configuration names; None where it needs none.
 
-    Raises ConfigError for a `registry` block that can not be served. A `builder.destination` that can not be served
-    costs a warning: nodes may have rights of their own.
+    Raises ConfigError for a `registry` block that contradicts itself. One whose package is not installed costs a
+    warning: a configuration of W&B's has to start, and nodes may have rights of their own.
     """
     place = selection.find_place(settings.registry, settings.builder)
     try:
         registry = selection.connect(place, environ)
     except CredentialError as error:
-        if place is None or place.is_asked:
-            raise ConfigError(error.summary, detail=error.detail, resolution=error.resolution) from error
         log.warning("jobs get no Secret to pull images with: %s", error)
         return None
     return PullCredentials(registry, is_needed=place is not None and place.is_asked) if registry else None
