@@ -14,6 +14,7 @@ from launch_agent.core.transforms.roles import (
     POD_FIELDS,
     Role,
     change_main,
+    check_way,
     list_roles,
     list_templates,
     main_path,
@@ -91,6 +92,7 @@ def _override_text(body: Body, facts: Facts) -> Body:
     """A shell text: the entry point replaces it, arguments alone follow it."""
     overrides, path = facts.spec.overrides, places.path_of(facts.kind.entrypoint)
     words = shlex.join([*overrides.entry_point, *overrides.args])
+    check_way(body, path)
     if overrides.entry_point:
         return places.put(body, path, words)
     given = places.get(body, path)

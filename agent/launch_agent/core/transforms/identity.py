@@ -8,9 +8,9 @@ from typing import Any
 from launch_agent.core import names, places, pod_shapes
 from launch_agent.core.kinds import LEADING_ANNOTATION, MAIN_ANNOTATION, find_name_limit
 from launch_agent.core.merging import merge
-from launch_agent.core.shapes import mismatch
+from launch_agent.core.shapes import Object, mismatch
 from launch_agent.core.transforms.facts import PATH, Body, Facts
-from launch_agent.core.transforms.roles import list_roles, list_templates, show
+from launch_agent.core.transforms.roles import find_way, list_roles, list_templates, show
 from launch_agent.errors import SpecError
 
 INSTALLATION_LABEL = "launch-agent/installation"
@@ -48,8 +48,8 @@ def fill_defaults(body: Body, facts: Facts) -> Body:
     if facts.kind.templates or not facts.kind.containers:
         return merge({"metadata": {}}, body)
     place = facts.kind.containers[0]
-    is_missing = not places.find(body, place) and "[" not in place and "*" not in place
-    return merge({"metadata": {}}, places.put(body, places.path_of(place), {}) if is_missing else body)
+    missing = None if places.find(body, place) else find_way(body, place)
+    return merge({"metadata": {}}, body if missing is None else places.put(body, missing, {}))
 
 
 def _fill_job(body: Body) -> Body:
@@ -78,6 +78,9 @@ def read_templates(body: Body, facts: Facts) -> Body:
                 resolution="Add the job's container there.",
             )
         body = places.put(body, role.path, template)
+    if facts.kind.pod_spec:
+        path = places.path_of(facts.kind.pod_spec)
+        body = places.put(body, path, _SHARED(places.get(body, path, {}), show(path)))
     if not list_roles(body, facts.kind) and (facts.kind.templates or facts.kind.containers):
         wanted = facts.kind.templates[0].path if facts.kind.templates else facts.kind.containers[0]
         raise SpecError(
@@ -88,8 +91,13 @@ def read_templates(body: Body, facts: Facts) -> Body:
     return body
 
 
+_SHARED = Object({field: pod_shapes.POD_SPEC.members[field] for field in ("imagePullSecrets", "securityContext")})
+"""What transforms read of the part that all pods of a kind share (`Kind.pod_spec`)."""
+
+
 def _check_places(body: Body, facts: Facts) -> None:
-    for pattern in (*(template.path for template in facts.kind.templates), *facts.kind.containers):
+    kind = facts.kind
+    for pattern in (*(template.path for template in kind.templates), *kind.containers, *kind.pod_metadata):
         for path, value in places.find(body, pattern):
             if not isinstance(value, Mapping):
                 raise mismatch(show(path), "an object", value)
@@ -157,8 +165,8 @@ def mark(body: Body, facts: Facts) -> Body:
     for pattern in facts.kind.pod_metadata:
         for path, _ in places.find(body, pattern):
             body = _with_metadata(body, path, labels=labels)
-        if not places.find(body, pattern) and "[" not in pattern:
-            body = _with_metadata(body, places.path_of(pattern), labels=labels)
+        if not places.find(body, pattern) and (way := find_way(body, pattern)) is not None:
+            body = _with_metadata(body, way, labels=labels)
     annotations = {
         ITEM_ANNOTATION: facts.item.id,
         QUEUE_ANNOTATION: facts.item.queue,

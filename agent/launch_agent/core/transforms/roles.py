@@ -8,6 +8,7 @@ from typing import Any
 
 from launch_agent.core import kinds, places
 from launch_agent.core.kinds import MAIN_ANNOTATION, Kind
+from launch_agent.core.shapes import mismatch
 from launch_agent.core.transforms.facts import PATH, Body
 from launch_agent.errors import SpecError
 
@@ -51,6 +52,32 @@ def pod_of(body: Mapping[str, Any], role: Role) -> Mapping[str, Any]:
     """The pod's spec."""
     pod: Mapping[str, Any] = places.get(body, (*role.path, "spec"), {})
     return pod
+
+
+def find_way(body: Mapping[str, Any], pattern: str) -> places.Path | None:
+    """The path where an object that the pattern means can be made; None where it means several places, or a list's.
+
+    SpecError where anything but an object stands on the way.
+    """
+    try:
+        path = places.path_of(pattern)
+    except ValueError:
+        return None
+    if any(isinstance(step, int) for step in path):
+        return None
+    check_way(body, path)
+    return path
+
+
+def check_way(body: Mapping[str, Any], path: places.Path) -> None:
+    """SpecError, with the place, where `places.put` could not go: through a text, or to an entry that is not there."""
+    for length, step in enumerate(path):
+        value = places.get(body, path[:length])
+        if isinstance(step, int):
+            if not isinstance(value, (list, tuple)) or step >= len(value):
+                raise SpecError(show(path[: length + 1]), "is missing.", resolution="Add it.")
+        elif value is not None and not isinstance(value, Mapping):
+            raise mismatch(show(path[:length]), "an object", value)
 
 
 def find_main(body: Mapping[str, Any], role: Role) -> int:
