@@ -60,7 +60,7 @@ lint: venv ## Formatting, lint, types, import contracts, written pages
 	@$(BIN)/mypy agent server tests bench demo
 	@MYPYPATH=ci $(BIN)/mypy -p localcluster -p agentimage -p chartfigures -p wandbimage
 	@$(BIN)/lint-imports
-	@$(BIN)/python ci/run-spec-docs --check && $(BIN)/python ci/kinds-table --check && echo "written pages: current"
+	@$(BIN)/python ci/run-spec-docs --check && $(BIN)/python ci/kinds-table --check && $(BIN)/python ci/lifecycle-drawing --check && echo "written pages: current"
 
 .PHONY: unit
 unit: venv ## Unit and adapter tests: seconds, no cluster
@@ -97,6 +97,32 @@ outage-test: venv ## Two agents while the API server is away for longer than the
 	@trap 'ci/cluster down --name outage' EXIT; \
 	ci/inside --name outage $(BIN)/pytest -q -m "alone" tests
 
+CRASH_CLUSTER ?= crash
+CRASH_PARALLEL ?= 3
+
+.PHONY: crash
+crash: venv ## Kills at every step, faults, outages of ten minutes; counted by an auditor (1 hour; docs/crash.md)
+	@ci/cluster up sim --name $(CRASH_CLUSTER)
+	@mkdir -p dist && rm -f dist/crash.jsonl
+	@trap 'ci/cluster down --name $(CRASH_CLUSTER)' EXIT; \
+	status=0; LAUNCH_AGENT_CRASH_RESULTS=$(CURDIR)/dist/crash.jsonl \
+	ci/inside --name $(CRASH_CLUSTER) $(BIN)/pytest -q -n $(CRASH_PARALLEL) --dist worksteal -m crash tests/crash || status=$$?; \
+	$(BIN)/python -m tests.crash.report dist/crash.jsonl && exit $$status
+
+.PHONY: crash-short
+crash-short: venv ## A seeded sample of the same (4 minutes; LAUNCH_AGENT_CRASH_SEED=N)
+	@ci/cluster up sim --name $(CRASH_CLUSTER)
+	@trap 'ci/cluster down --name $(CRASH_CLUSTER)' EXIT; \
+	ci/inside --name $(CRASH_CLUSTER) $(BIN)/pytest -q -n 2 -m crash -k "auditor or tables or every_request or a_sample" tests/crash
+
+.PHONY: crash-wandb
+crash-wandb: venv venv-wandb-launch ## The same auditor on W&B's agent and on ours, under the same faults and kills (30 minutes)
+	@ci/cluster up sim --name crashw
+	@rm -f dist/crash-wandb.jsonl
+	@trap 'ci/cluster down --name crashw' EXIT; \
+	ci/inside --name crashw $(BIN)/python -m tests.crash.compare --out dist/crash-wandb.jsonl && \
+	$(BIN)/python -m tests.crash.tables dist/crash-wandb.jsonl --write docs/crash-results.md --short README.md
+
 .PHONY: chart-live
 chart-live: venv ## The chart on API servers of the oldest and the newest supported Kubernetes (built once, minutes)
 	@trap 'ci/cluster down --name versions' EXIT; \
@@ -117,11 +143,11 @@ e2e: venv venv-wandb ## The main job on a real cluster: W&B's client pushes, Hel
 	ci/inside --name e2e $(BIN)/pytest -q -m "e2e or cluster" tests
 
 .PHONY: operators
-operators: venv ## Real operators as pods: JobSet, training-operator, Kueue; items launched under them (built once, 10 minutes)
-	@ci/operators build jobset training-operator kueue
+operators: venv ## Real operators as pods: JobSet, training-operator, Kueue, KubeRay; items launched under them (built once, 10 minutes)
+	@ci/operators build jobset training-operator kueue kuberay
 	@ci/cluster up full --name ops
 	@trap 'ci/cluster down --name ops' EXIT; \
-	ci/operators up jobset training-operator kueue --name ops >/dev/null && \
+	ci/operators up jobset training-operator kueue kuberay --name ops >/dev/null && \
 	ci/jobimage --name ops --version ops tests/operators/jobs/*.py >/dev/null && \
 	ci/inside --name ops $(BIN)/pytest -q -m operators tests/operators
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import sys
 import tempfile
@@ -10,7 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench import burst, chart, start, world
+from bench import adoption, burst, chart, start, world
+
+MEASUREMENTS = ("burst", "start", "weight", "chart", "adoption")
 
 
 def say(text: str) -> None:
@@ -61,10 +64,28 @@ def run_charts(folder: Path) -> list[dict[str, Any]]:
     return [asdict(one) for one in found]
 
 
+def run_adoptions(folder: Path, before: Path | None) -> list[dict[str, Any]]:
+    """Adoption of 1,000 and 10,000 running items, each thrice; ``before`` is the code of another version."""
+    client, found = burst.connect(), []
+    versions = [("launch-agent", None)] if before is None else [("before", before), ("launch-agent", None)]
+    with burst.namespace(client) as where:
+        estate = adoption.Estate(client, where)
+        for count in adoption.COUNTS:
+            estate.grow(count)
+            for run, (who, source) in itertools.product(range(adoption.RUNS), versions):
+                one = adoption.measure(who, source, estate, folder / f"{who}-{count}-{run}", client, where)
+                found.append(asdict(one))
+                say(one.row())
+    return found
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--only", choices=("burst", "start", "weight", "chart"), help="one measurement alone")
+    parser.add_argument(
+        "--only", choices=("burst", "start", "weight", "chart", "adoption"), help="one measurement alone"
+    )
     parser.add_argument("--without-wandb", action="store_true", help="ours alone, without W&B's agent")
+    parser.add_argument("--before", metavar="FOLDER", type=Path, help="adoption: the code of another version too")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures here too")
     options = parser.parse_args()
     with_theirs = not options.without_wandb
@@ -75,6 +96,8 @@ def main() -> int:
             figures["burst"] = run_bursts(folder / "burst", with_theirs=with_theirs)
         if options.only in {None, "start"}:
             figures["start"] = run_starts(folder / "start", with_theirs=with_theirs)
+        if options.only in {None, "adoption"}:
+            figures["adoption"] = run_adoptions(folder / "adoption", options.before)
         if options.only in {None, "weight"}:
             figures["weight_mb"] = {"launch-agent": start.weigh_ours(folder)}
             if with_theirs:

@@ -18,6 +18,7 @@
     │   ├── KubernetesGone      410: list again
     │   └── KubernetesInvalid   400 or 422: the object itself is wrong
     └── LedgerError             a record can not be written or read
+        └── LedgerUnavailable   worth a repeat: no space, a folder that is read-only for now
 
 Every error is three sentences for a person: what happened (``summary``), the facts (``detail``) and what to do
 (``resolution``). They are shown in W&B's own pages and in terminals, so none may hold a secret.
@@ -109,9 +110,13 @@ class KubernetesError(LaunchAgentError):
 
 
 class KubernetesUnavailable(KubernetesError):
-    """No answer, 429 or 5xx: worth a repeat. ``retry_after`` is in seconds where the server named it."""
+    """No answer, 429 or 5xx: worth a repeat. ``retry_after`` is in seconds where the server named it.
+
+    ``may_be_done``: what was asked for may have been done all the same; only the answer is missing.
+    """
 
     retry_after: float | None = None
+    may_be_done: bool = False
 
 
 class KubernetesDenied(KubernetesError):
@@ -136,3 +141,11 @@ class KubernetesInvalid(KubernetesError):
 
 class LedgerError(LaunchAgentError):
     """A record can not be written or read."""
+
+
+class LedgerUnavailable(LedgerError):
+    """The place of the records takes nothing now: worth a repeat."""
+
+
+class RecordTaken(LedgerError):
+    """Another shard has a record of the item already."""

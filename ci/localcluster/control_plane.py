@@ -135,6 +135,7 @@ def _apiserver_flags(state: Path, *, audit: bool) -> list[str]:
     }
     if audit:
         flags |= {"audit-log-path": audit_log(state), "audit-policy-file": state / "audit-policy.yaml"}
+        flags["audit-log-maxsize"] = 10_000  # MB: at 100, the default, the log begins anew while tests read it
     return [f"--{key}={value}" for key, value in flags.items()]
 
 

@@ -59,6 +59,15 @@ _RESOURCES = "/spec/template/spec/containers/0/resources"
 _ARGUMENTS = "/spec/template/spec/containers/0/args"
 # The makers ask for up to half a processor each; the test machine's two are for the jobs.
 _SMALL: Json = {"op": "remove", "path": _RESOURCES}
+# Stand-ins for Ray answer none of its probes and have no `ray` with which a worker waits for the head.
+_NO_RAY: Json = {
+    "op": "add",
+    "path": "/spec/template/spec/containers/0/env",
+    "value": [
+        {"name": "ENABLE_PROBES_INJECTION", "value": "false"},
+        {"name": "ENABLE_INIT_CONTAINER_INJECTION", "value": "false"},
+    ],
+}
 _SCRATCH: Json = {"name": "klog-sock", "emptyDir": {}}
 _CONTAINER: Json = {"name": "main", "image": "none"}
 _TEMPLATE: Json = {"spec": {"restartPolicy": "Never", "containers": [_CONTAINER]}}
@@ -129,7 +138,7 @@ _RAY = Operator(
     "github.com/ray-project/kuberay/ray-operator",
     "config/default",
     "default",
-    (Part("kuberay", "quay.io/kuberay/operator", "kuberay-operator", changes=(_SMALL,)),),
+    (Part("kuberay", "quay.io/kuberay/operator", "kuberay-operator", changes=(_SMALL, _NO_RAY)),),
 )
 _KUEUE = Operator(
     "kueue",

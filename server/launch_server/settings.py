@@ -29,15 +29,13 @@ class Settings:
     """How a server behaves. All times are seconds.
 
     `lease_seconds`: how long a popped item waits for its acknowledgement. `run_timeout`: a running run without a sign
-    of life for so long has crashed. `sweep_every`: how often that is looked for when nobody asks. `latency`: added to
-    every GraphQL request, for measurements. `public_url`: the address that files are offered under (None: the
-    address that the client used).
+    of life for so long has crashed. `sweep_every`: how often that is looked for when nobody asks. `public_url`: the
+    address that files are offered under (None: the address that the client used).
     """
 
     lease_seconds: float = 60.0
     run_timeout: float = 300.0
     sweep_every: float = 5.0
-    latency: float = 0.0
     file_link_seconds: float = 3600.0
     public_url: str | None = None
     limits: Limits = Limits()

@@ -15,16 +15,20 @@ Json = Any
 
 
 def set_state(connection: Connection, run: Row[Any], state: RunState, exit_code: int | None, now: float) -> None:
-    """Give a run a state; the item that was claimed for it follows."""
+    """Give a run a state; the item that was claimed for it last follows.
+
+    An earlier one, whose workload was preempted, is claimed until the run ends: then it ends as well.
+    """
     if state.value != run.state or exit_code != run.exit_code:
         changes = {"state": state, "exit_code": exit_code, "updated_at": now}
         runs.change_run(connection, run.id, changes)
     item = items.latest_of_run(connection, run.entity, run.project, run.name)
     if item is None:
         return
-    decision = leases.follow_run(items.view(item), state, exit_code, now)
-    if decision.accepted:
-        items.change_item(connection, item.id, decision.changes)
+    for one in (item, *items.claimed_before(connection, item)):
+        decision = leases.follow_run(items.view(one), state, exit_code, now)
+        if decision.accepted:
+            items.change_item(connection, one.id, decision.changes)
 
 
 def take_stream(connection: Connection, run: Row[Any], body: Mapping[str, Json], now: float) -> dict[str, Json]:

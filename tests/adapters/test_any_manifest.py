@@ -6,10 +6,7 @@ into one of them. Nothing is created: the API server only says whether it would.
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import os
-import secrets
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,20 +14,17 @@ import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
-from launch_agent.adapters.kubernetes import access
 from launch_agent.adapters.kubernetes.client import Client
 from launch_agent.core import manifest
 from launch_agent.core import spec as specs
 from launch_agent.core.context import LaunchContext
 from launch_agent.core.models import KeySecret, Manifest, Plan, QueueItem
-from launch_agent.errors import ItemError, KubernetesConflict, KubernetesInvalid, KubernetesMissing
-from tests.support import losses
-from tests.support.crds import CRDS
+from launch_agent.errors import ItemError, KubernetesInvalid, KubernetesMissing
+from tests.support import live, losses
 from tests.support.random_manifests import Json, bare_pods, job_sets, jobs, run_specs, services, unknown_kinds
-from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.apiserver
-NAMESPACE = f"any-{secrets.token_hex(4)}"
+NAMESPACE = live.name_namespace("any")
 RUN_ID = "run12345"
 CONTEXT = LaunchContext(
     base_url="https://api.example.org",
@@ -52,29 +46,9 @@ BOUNDED = settings(
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
     """The API server, with a namespace in which pods are admitted and the kinds that the strategies use."""
-    found = access.from_kubeconfig(environ=os.environ)
-    assert found is not None, "run this inside a cluster: ci/inside"
-    one = Client(found)
-    for crd in CRDS:
-        with contextlib.suppress(KubernetesConflict):  # other tests of this cluster define the same kinds
-            one.create(crd)
-    one.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
-    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": NAMESPACE}}
-    with contextlib.suppress(KubernetesConflict):  # where controllers run, one of them makes it
-        one.create(account)
-    wait_until(lambda: is_served(one, "jobset.x-k8s.io/v1alpha2", "JobSet"), 30, "JobSets to be served")
-    wait_until(lambda: is_served(one, "example.com/v1", "Training"), 30, "Trainings to be served")
-    yield one
-    one.delete("v1", "Namespace", "", NAMESPACE)
-    one.close()
-
-
-def is_served(client: Client, version: str, kind: str) -> bool:
-    try:
-        client.list(version, kind, NAMESPACE)
-    except KubernetesMissing:
-        return False
-    return True
+    with live.open_client() as one, live.open_namespace(one, NAMESPACE, admits_pods=True):
+        live.define_kinds(one, ("jobset.x-k8s.io/v1alpha2", "JobSet"), ("example.com/v1", "Training"))
+        yield one
 
 
 def refuse(client: Client, body: Manifest) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import threading
 from collections.abc import Iterator
@@ -10,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from launch_agent.adapters.kubernetes import access
 from launch_agent.adapters.kubernetes.access import ClusterAccess, Token
 from launch_agent.adapters.kubernetes.client import Client, add_query
 from launch_agent.adapters.kubernetes.watch import Watch
@@ -22,6 +20,7 @@ from launch_agent.errors import (
     KubernetesMissing,
     KubernetesUnavailable,
 )
+from tests.support import live
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.apiserver
@@ -32,24 +31,19 @@ MAPS = ("v1", "ConfigMap")
 
 @pytest.fixture(scope="module")
 def reach() -> ClusterAccess:
-    found = access.from_kubeconfig(environ=os.environ)
-    assert found is not None, "run this inside a cluster: ci/inside"
-    return found
+    return live.find_access()
 
 
 @pytest.fixture
 def client(reach: ClusterAccess) -> Iterator[Client]:
-    one = Client(reach)
-    yield one
-    one.close()
+    with live.open_client(reach) as one:
+        yield one
 
 
 @pytest.fixture
 def namespace(client: Client) -> Iterator[str]:
-    name = f"adapters-{secrets.token_hex(4)}"
-    client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    yield name
-    client.delete("v1", "Namespace", "", name)
+    with live.open_namespace(client, live.name_namespace("adapters")) as name:
+        yield name
 
 
 def job(namespace: str, name: str = "train", **spec: Any) -> dict[str, Any]:

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import secrets
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from launch_agent.adapters.kubernetes import access
 from launch_agent.adapters.kubernetes.client import Client
 from launch_agent.core import manifest
 from launch_agent.core import spec as specs
 from launch_agent.core.context import LaunchContext
 from launch_agent.core.models import KeySecret, Plan, QueueItem
-from launch_agent.errors import KubernetesConflict, KubernetesMissing
-from tests.support.crds import CRDS
+from tests.support import live
 from tests.support.pages import read_examples
-from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.apiserver
 
@@ -30,36 +24,16 @@ SERVICES = read_examples("kubernetes.md", "run-spec")["services"]
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
     """The API server, with the kinds of the examples."""
-    found = access.from_kubeconfig(environ=os.environ)
-    assert found is not None, "run this inside a cluster: ci/inside"
-    one = Client(found)
-    for crd in CRDS:
-        with contextlib.suppress(KubernetesConflict):  # other tests of this cluster define the same kinds
-            one.create(crd)
-    wait_until(lambda: is_served(one, "kubeflow.org/v1", "PyTorchJob"), 30, "PyTorchJobs to be served")
-    wait_until(lambda: is_served(one, "ray.io/v1", "RayCluster"), 30, "RayClusters to be served")
-    yield one
-    one.close()
+    with live.open_client() as one:
+        live.define_kinds(one, ("kubeflow.org/v1", "PyTorchJob"), ("ray.io/v1", "RayCluster"))
+        yield one
 
 
 @pytest.fixture
 def namespace(client: Client) -> Iterator[str]:
     """A namespace in which pods are admitted."""
-    name = f"documented-{secrets.token_hex(4)}"
-    client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": name}}
-    with contextlib.suppress(KubernetesConflict):  # where controllers run, one of them makes it
-        client.create(account)
-    yield name
-    client.delete("v1", "Namespace", "", name)
-
-
-def is_served(client: Client, version: str, kind: str) -> bool:
-    try:
-        client.list(version, kind, "default")
-    except KubernetesMissing:
-        return False
-    return True
+    with live.open_namespace(client, live.name_namespace("documented"), admits_pods=True) as name:
+        yield name
 
 
 def make_plan(run_spec: dict[str, Any], namespace: str) -> Plan:

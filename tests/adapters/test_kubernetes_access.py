@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
+import os
 import stat
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -265,6 +268,18 @@ print(json.dumps({"apiVersion": "client.authentication.k8s.io/v1", "kind": "Exec
 """
 
 
+@contextlib.contextmanager
+def silent_pipe(path: Path) -> Iterator[None]:
+    """A pipe in which nothing ever comes. At the end its readers are let go: one that begins later finds no pipe."""
+    os.mkfifo(path)
+    held = os.open(path, os.O_RDWR)
+    try:
+        yield
+    finally:
+        path.unlink()
+        os.close(held)
+
+
 def test_a_plugins_token_is_used_and_asked_for_anew_when_it_is_refused(tmp_path: Path) -> None:
     token = load(with_plugin(tmp_path, COUNTING)).token
     assert token is not None
@@ -286,8 +301,8 @@ def test_a_plugin_that_fails_says_so(tmp_path: Path) -> None:
 
 
 def test_a_plugin_that_never_answers_is_given_up(tmp_path: Path) -> None:
-    path = with_plugin(tmp_path, "import time; time.sleep(20)")
-    with pytest.raises(ConfigError) as caught:
+    path = with_plugin(tmp_path, 'pathlib.Path(__file__).with_name("silent").read_bytes()')
+    with silent_pipe(tmp_path / "silent"), pytest.raises(ConfigError) as caught:
         kubeconfig.load([path], None, plugin_timeout=0.2)
     assert str(caught.value).startswith(
         f"The credential plugin of the kubeconfig {path} gave no answer within 0 s. See"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import socket
 import ssl
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pytest
 import trustme
 
 from launch_agent.adapters.kubernetes.access import ClusterAccess, Token
+from launch_agent.adapters.kubernetes.answers import Shape
 from launch_agent.adapters.kubernetes.client import Client
 from launch_agent.errors import (
     ConfigError,
@@ -31,6 +34,19 @@ JOB = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "train", "n
 
 def ok(_request: Request) -> Reply:
     return Reply(body={"kind": "PartialObjectMetadata", "metadata": {"name": "train", "uid": "u1"}})
+
+
+class Name(TypedDict, total=False):
+    name: str
+
+
+class Named(TypedDict, total=False):
+    metadata: Name
+
+
+def count_up() -> Callable[[object], int]:
+    numbers = itertools.count(1)
+    return lambda _body: next(numbers)
 
 
 def failure(status: int, reason: str, message: str) -> Reply:
@@ -172,6 +188,50 @@ def test_a_list_whose_pages_went_out_of_date_is_asked_for_in_one_piece(serve: Se
     items, version = connect(serve(page)).list("v1", "Pod", "ml", limit=1)
     assert [one["metadata"]["name"] for one in items] == ["a", "b"]
     assert version == "9"
+
+
+def test_only_what_a_shape_wants_of_a_list_is_read_and_its_objects_may_share(serve: Serve, connect: Connect) -> None:
+    def page(request: Request) -> Reply:
+        number = int(request.query.get("continue", "0"))
+        item = {"metadata": {"name": f"pod-{number}", "uid": "u"}, "spec": {"big": 1}}
+        odd = {"metadata": {"name": 5}, "spec": {"big": 2}}
+        following = str(number + 1) if number < 1 else ""
+        return Reply(body={"metadata": {"continue": following, "resourceVersion": "7"}, "items": [item, odd]})
+
+    keepers: list[list[Any]] = []
+
+    def make_keep() -> Callable[[dict[str, Any]], int]:
+        seen: list[Any] = []
+        keepers.append(seen)
+
+        def keep(body: dict[str, Any]) -> int:
+            seen.append(body)
+            return len(seen)
+
+        return keep
+
+    shape = Shape(Named, make_keep)
+    found, version = connect(serve(page)).list_as(shape, "v1", "Pod", "ml", limit=2)
+    assert (found, version) == ([1, 2, 3, 4], "7")
+    odd = {"metadata": {"name": 5}, "spec": {"big": 2}}  # not of the form, so it comes whole
+    assert keepers == [[{"metadata": {"name": "pod-0"}}, odd, {"metadata": {"name": "pod-1"}}, odd]]
+
+
+def test_nothing_of_a_list_that_went_out_of_date_is_kept(serve: Serve, connect: Connect) -> None:
+    def page(request: Request) -> Reply:
+        if "continue" in request.query:
+            return failure(410, "Expired", "The provided continue parameter is too old")
+        token = "t" if "limit" in request.query else ""
+        return Reply(body={"metadata": {"continue": token, "resourceVersion": "9"}, "items": [{"metadata": {}}] * 2})
+
+    shape = Shape(Named, lambda: count_up())
+    assert connect(serve(page)).list_as(shape, "v1", "Pod", "ml", limit=1) == ([1, 2], "9")
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"metadata": {}, "items": 1}', b'{"items": [1]}', b"[" * 100_000])
+def test_a_list_that_is_none_is_not_the_api_servers(serve: Serve, connect: Connect, body: bytes) -> None:
+    with pytest.raises(KubernetesUnavailable, match=r"speaks no JSON: list pods in namespace ml"):
+        connect(serve(lambda _request: Reply(body=body))).list("v1", "Pod", "ml")
 
 
 def test_an_empty_list_is_empty(serve: Serve, connect: Connect) -> None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from launch_agent.adapters.kubernetes import access
 from launch_agent.adapters.kubernetes.client import Client
 from launch_agent.adapters.kubernetes.clusters import Clusters
 from launch_agent.core import clusters as keys
@@ -22,6 +20,7 @@ from launch_agent.core.pull_secrets import PullCredential
 from launch_agent.registries.base import CredentialError, Issued
 from launch_agent.registries.credentials import PullCredentials
 from launch_agent.runtime.pull_secrets import PullSecrets
+from tests.support import live
 
 pytestmark = pytest.mark.apiserver
 
@@ -30,19 +29,14 @@ HOST = "registry.example"
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    found = access.from_kubeconfig(environ=os.environ)
-    assert found is not None, "run this inside a cluster: ci/inside"
-    one = Client(found)
-    yield one
-    one.close()
+    with live.open_client() as one:
+        yield one
 
 
 @pytest.fixture
 def namespace(client: Client) -> Iterator[str]:
-    name = f"pull-{secrets.token_hex(4)}"
-    client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    yield name
-    client.delete("v1", "Namespace", "", name)
+    with live.open_namespace(client, live.name_namespace("pull")) as name:
+        yield name
 
 
 class Registry:
@@ -87,7 +81,7 @@ def test_a_renewed_credential_reaches_the_secrets_of_running_items_in_each_clust
     clusters = Clusters(client)
     names = {}
     for run_id in ("own", "other"):
-        body = pull_secrets.make(credentials.get(), run_id, namespace, {"app": "x"})
+        body = pull_secrets.make(credentials.get(), f"regcred-{run_id}", namespace, {"app": "x"})
         names[run_id] = body["metadata"]["name"]
         client.create(body)
     items = [record(namespace, "own"), record(namespace, "other", other), record(namespace, "none")]
@@ -108,7 +102,7 @@ def test_a_renewed_credential_reaches_the_secrets_of_running_items_in_each_clust
 def test_a_registry_or_a_cluster_that_is_away_is_asked_again(client: Client, namespace: str, tmp_path: Path) -> None:
     registry = Registry()
     credentials = PullCredentials(registry, clock=registry.clock)
-    body = pull_secrets.make(credentials.get(), "far", namespace, {})
+    body = pull_secrets.make(credentials.get(), "regcred-far", namespace, {})
     client.create(body)
     missing = tmp_path / "kubeconfig"
     items = (record(namespace, "far", keys.key({"configFile": str(missing)})),)

@@ -301,16 +301,9 @@ def test_the_key_is_in_no_error_if_nobody_answers(caplog: pytest.LogCaptureFixtu
 # ── TLS ──
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
 @pytest.fixture
-def secure(authority: trustme.CA) -> Iterator[Standin]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    with serve(context) as running:
+def secure(server_tls: ssl.SSLContext) -> Iterator[Standin]:
+    with serve(server_tls) as running:
         yield running
 
 

@@ -26,6 +26,7 @@ MAKERS: dict[str, Callable[[str], Operation]] = {
     "pop": lambda text: operations.pop("e", "p", text, "agent"),
     "push": lambda text: operations.push("e", "p", text, "{}"),
     "push with a priority": lambda text: operations.push("e", "p", text, "{}", priority=1),
+    "push with template values": lambda text: operations.push("e", "p", text, "{}", template_values={"a": 1}),
     "ack": lambda text: operations.ack(text, "run"),
     "fail": lambda text: operations.fail(text, "why", "agent"),
     "fail with files": lambda text: operations.fail(text, "why", "run", ["a/error.log"]),
@@ -34,6 +35,9 @@ MAKERS: dict[str, Callable[[str], Operation]] = {
     "run_state": lambda text: operations.run_state("e", "p", text),
     "run_stopped": lambda text: operations.run_stopped("e", "p", text),
     "item": lambda text: operations.item("e", "p", "q", text),
+    "items": lambda text: operations.items("e", "p", text),
+    "items from a cursor on": lambda text: operations.items("e", "p", "q", text),
+    "priority": lambda text: operations.priority("e", "p", "q", text),
 }
 
 

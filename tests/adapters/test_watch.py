@@ -14,6 +14,7 @@ from launch_agent.adapters.kubernetes.access import ClusterAccess
 from launch_agent.adapters.kubernetes.client import Client
 from launch_agent.adapters.kubernetes.watch import Watch
 from launch_agent.errors import ConfigError, KubernetesGone, KubernetesUnavailable
+from launch_agent.targets.kubernetes import shape_of
 from tests.adapters.conftest import Connect, Serve
 from tests.adapters.scripted import Reply, Request, Script
 from tests.support.waiting import wait_until
@@ -130,6 +131,20 @@ def test_a_stream_tells_each_change_and_goes_on_from_the_last_bookmark(serve: Se
             "labelSelector": "app=x",
         },
     )
+
+
+def test_a_watch_in_a_shape_goes_on_from_the_version_that_the_shape_drops(serve: Serve, connect: Connect) -> None:
+    body = {**pod("a", "11"), "status": {"phase": "Running", "podIP": "10.0.0.1"}}
+    server = serve(
+        lambda request: Reply(parts=[line("MODIFIED", body)]) if "watch" in request.query else listed("a", version="10")
+    )
+    sink = Heard()
+    seen = watch(connect(server), shape=shape_of("v1", "Pod"))
+    assert seen.listen(seen.list(sink), sink, sink.stop) == "11"
+    assert sink.bodies == [
+        {"metadata": {"name": "a"}, "spec": {}, "status": {}},
+        {"metadata": {"name": "a"}, "spec": {}, "status": {"phase": "Running"}},
+    ]
 
 
 def test_lines_may_be_cut_anywhere_on_their_way(serve: Serve, connect: Connect) -> None:

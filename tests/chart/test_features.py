@@ -207,6 +207,23 @@ def test_pods_overlap_in_an_upgrade_unless_a_claim_may_forbid_it(render: Render,
     assert strategy_of(render, values) == wanted
 
 
+def test_replicas_share_the_queues_and_spread_over_nodes(render: Render) -> None:
+    alone, shared = pod_of(render, {}), pod_of(render, {"agent": {"replicas": 3}})
+    told = [{one["name"]: one.get("value") for one in pod["containers"][0]["env"]} for pod in (alone, shared)]
+    assert [one.get("LAUNCH_AGENT_REPLICAS") for one in told] == [None, "3"]
+    (rule,) = shared["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert rule["podAffinityTerm"]["labelSelector"] == {"matchLabels": {"app": "launch-agent-rel"}}
+    assert "affinity" not in alone
+    own: Manifest = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}}
+    assert pod_of(render, {"agent": {"replicas": 3, "affinity": own}})["affinity"] == own
+
+
+@pytest.mark.parametrize(("replicas", "wanted"), [(None, 1), (1, 1), (8, 8)])
+def test_there_are_as_many_pods_as_replicas(render: Render, replicas: int | None, wanted: int) -> None:
+    (deployment,) = [item for item in render({"agent": {"replicas": replicas}}) if item["kind"] == "Deployment"]
+    assert deployment["spec"]["replicas"] == wanted
+
+
 def test_the_init_step_sees_what_the_agent_sees(render: Render) -> None:
     pod = pod_of(render, {"additionalEnvVars": [{"name": "WANDB_ENTITY", "value": "e"}]})
     (step,), (one,) = pod["initContainers"], pod["containers"]

@@ -28,7 +28,7 @@ SECRETS: list[tuple[Manifest, str]] = [
     ({}, "wandb-api-key-rel"),
     ({"agent": {"apiKey": ""}, "existingSecrets": {"apiKey": {"name": "ours", "key": "wandb"}}}, "ours"),
 ]
-CASES = list(product(KINDS, SECRETS, (False, True), (False, True)))
+CASES = list(product(KINDS, SECRETS, (False, True), (False, True), (1, 2)))
 
 
 def granted(rules: Iterable[Manifest]) -> list[Grant]:
@@ -60,18 +60,22 @@ def rules_by_place(objects: list[Manifest], kind: str) -> dict[tuple[str, str], 
     }
 
 
-@pytest.mark.parametrize(("kinds", "secret", "services", "everywhere"), CASES)
+@pytest.mark.parametrize(("kinds", "secret", "services", "everywhere", "replicas"), CASES)
 def test_the_rules_of_the_chart_are_those_of_the_table_and_no_others(
     render: Render,
     kinds: tuple[Manifest, list[CustomResource]],
     secret: tuple[Manifest, str],
     services: bool,
     everywhere: bool,
+    replicas: int,
 ) -> None:
     rbac = {**kinds[0].get("rbac", {}), "additionalServices": services, "clusterWide": everywhere}
-    objects = render({"additionalTargetNamespaces": ["team-a", "team-b"], **kinds[0], **secret[0], "rbac": rbac})
-    features = {Feature.RECORDS, Feature.LEASE, Feature.JOBS, Feature.CUSTOM_RESOURCES}
+    agent = {**secret[0].get("agent", {}), "replicas": replicas}
+    values = {"additionalTargetNamespaces": ["team-a", "team-b"], **kinds[0], **secret[0], "rbac": rbac, "agent": agent}
+    objects = render(values)
+    features = {Feature.RECORDS, Feature.LEASE, Feature.SHARDS, Feature.JOBS, Feature.CUSTOM_RESOURCES}
     features |= {Feature.ADDITIONAL_SERVICES} if services else set()
+    features |= {Feature.REPLICAS} if replicas > 1 else set()
     rows = list_permissions(features, lease=LEASE, key_secret=secret[1], custom_resources=kinds[1])
 
     roles = rules_by_place(objects, "Role")

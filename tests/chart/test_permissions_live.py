@@ -82,7 +82,7 @@ def read_table(text: str) -> set[Grant]:
 
 
 def table(release: str, scope: Scope, extra: set[Feature]) -> set[Grant]:
-    features = {Feature.RECORDS, Feature.LEASE, Feature.JOBS, Feature.CUSTOM_RESOURCES} | extra
+    features = {Feature.RECORDS, Feature.LEASE, Feature.SHARDS, Feature.JOBS, Feature.CUSTOM_RESOURCES} | extra
     key = f"wandb-api-key-{release}"
     rows = list_permissions(features, lease=f"launch-agent-{release}", key_secret=key, custom_resources=[VOLCANO])
     return {grant for row in rows if row.scope is scope for grant in spread(row)}
@@ -113,6 +113,12 @@ def test_the_account_may_do_all_that_the_agent_needs_and_nothing_else(install: I
 def test_each_feature_brings_its_own_rights_only(install: Install) -> None:
     install.install(rbac={"additionalServices": True})
     assert install.own(install.target) == table(install.release, Scope.TARGET, {Feature.ADDITIONAL_SERVICES})
+
+
+def test_further_replicas_may_make_their_leases(install: Install) -> None:
+    install.install(agent={"apiKey": KEY, "replicas": 3})
+    wanted = table(install.release, Scope.TARGET, set()) | table(install.release, Scope.AGENT, {Feature.REPLICAS})
+    assert install.own(install.home) == wanted
 
 
 def test_cluster_wide_rights_are_those_of_a_target_everywhere(install: Install) -> None:

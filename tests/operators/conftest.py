@@ -69,16 +69,16 @@ class Works:
         return self.place.cluster.find("Pod", self.namespace, f"{RUN}={self.run_of(item_id)}")
 
     def wait_for_pods(self, item_id: str, count: int, phases: set[str], timeout: float = 90) -> list[Json]:
-        """The item's pods once there are so many, all in one of these phases."""
+        """The item's pods once there are so many, all in one of these phases; what is being deleted does not count."""
 
-        def look() -> list[tuple[str, str]]:
-            return [(pod["metadata"]["name"], pod["status"].get("phase", "")) for pod in self.pods(item_id)]
+        def look() -> list[Json]:
+            return [pod for pod in self.pods(item_id) if "deletionTimestamp" not in pod["metadata"]]
 
-        wait_until(
+        pods = wait_until(
             look, timeout, f"{count} pods of {item_id}, {' or '.join(sorted(phases))}",
-            until=lambda seen: len(seen) == count and {phase for _, phase in seen} <= phases,
+            until=lambda seen: len(seen) == count and {pod["status"].get("phase", "") for pod in seen} <= phases,
         )  # fmt: skip
-        return sorted(self.pods(item_id), key=lambda pod: str(pod["metadata"]["name"]))
+        return sorted(pods, key=lambda pod: str(pod["metadata"]["name"]))
 
     def told_by(self, pod: Json) -> Json:
         """What the process in a pod said of its environment (jobs/member.py)."""

@@ -172,6 +172,16 @@ def test_a_claimed_item_ends_as_its_run_ends(
     assert (found["error"] or {}).get("message") == message
 
 
+@pytest.mark.parametrize(("code", "state"), [(0, "FINISHED"), (1, "FAILED")])
+def test_all_items_that_are_claimed_for_a_run_end_with_it(server: Server, code: int, state: str) -> None:
+    server.make_queue()
+    first, second = server.claim("run"), server.claim("run")
+    other = server.claim("other")
+    server.start_run("run")
+    server.stream("run", {"complete": True, "exitcode": code})
+    assert [server.item(one)["state"] for one in (first, second, other)] == [state, state, "CLAIMED"]
+
+
 def test_the_agents_own_reason_replaces_the_runs(server: Server) -> None:
     server.make_queue()
     item = server.claim("run")

@@ -12,6 +12,7 @@ from launch_agent.adapters.kubernetes import access
 from launch_agent.adapters.kubernetes.client import Client
 from launch_agent.core import ledger_format
 from launch_agent.core.models import ObjectRef, Step
+from launch_agent.errors import RecordTaken
 from launch_agent.runtime.ledger import ConfigMapLedger
 from tests.support.cluster import Cluster
 from tests.support.records import FULL as RECORD
@@ -97,6 +98,22 @@ def test_another_installations_records_are_not_seen(ledger: ConfigMapLedger, cli
     ledger.create(RECORD)
     other = ConfigMapLedger(client, namespace, "elsewhere")
     assert other.list() == []
+
+
+def test_a_shard_lists_its_own_records_and_leaves_another_s_alone(client: Client, namespace: str) -> None:
+    zero, one, whole = (ConfigMapLedger(client, namespace, INSTALLATION, shard=shard) for shard in (0, 1, None))
+    other = replace(RECORD, item_id="item-of-one")
+    zero.create(RECORD)
+    one.create(other)
+    one.create(other)
+    with pytest.raises(RecordTaken):
+        one.create(RECORD)
+    with pytest.raises(RecordTaken):
+        zero.create(other)
+    assert (zero.list(), one.list()) == ([RECORD], [replace(other, shard=1)])
+    for every in (zero.list_all(), one.list_all(), whole.list()):
+        assert sorted(record.item_id for record in every) == sorted([RECORD.item_id, other.item_id])
+    assert [whole.find_shards(replicas) for replicas in (1, 2, 3)] == [{1}, set(), set()]
 
 
 def test_a_key_is_never_written_into_a_record(ledger: ConfigMapLedger, cluster: Cluster, namespace: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from launch_agent.core.permissions import Feature, Permission, list_permissions
+from launch_agent.core.shares import MOST, name_lease
 from tests.sim.test_check import LEASE, SECRET, check, take_account
 from tests.support import accounts
 from tests.support.agents import Agent
@@ -19,7 +20,10 @@ from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.sim, pytest.mark.timeout(240)]
 
-ROWS = list_permissions({Feature.RECORDS, Feature.LEASE, Feature.JOBS}, lease=LEASE, key_secret=SECRET)
+SHARDS = {name_lease(LEASE, shard) for shard in range(MOST)}
+"""The release's Lease, and those that a larger number of replicas may have left: each is looked at once."""
+
+ROWS = list_permissions({Feature.RECORDS, Feature.LEASE, Feature.SHARDS, Feature.JOBS}, lease=LEASE, key_secret=SECRET)
 Use = tuple[str, str]
 """(resource, verb)"""
 
@@ -99,13 +103,13 @@ def test_an_agent_with_the_rights_of_the_table_does_all_its_work_and_uses_each_o
     run_to_each_end(place, agent)
     refuse_pods(place)
 
-    def uses() -> set[Use]:
-        return {use for use, _, _ in read_uses(place, "agent")}
+    def unused() -> set[Use]:
+        return spread(ROWS) - {use for use, _, _ in read_uses(place, "agent")}
 
-    wait_until(uses, 20, "each right to be used", until=lambda seen: seen >= spread(ROWS))
+    wait_until(unused, 20, "each right to be used", until=lambda left: not left)
     found = read_uses(place, "agent")
     assert {use for use, _, _ in found} == spread(ROWS)
     assert [entry for entry in found if entry[2] == 403] == []
-    assert {name for (resource, _), name, _ in found if resource == "leases"} == {LEASE}
+    assert {name for (resource, _), name, _ in found if resource == "leases"} == SHARDS
     assert {name for use, name, _ in found if use == ("secrets", "get")} == {SECRET}
     assert "forbid" not in agent.log.lower()

@@ -150,31 +150,31 @@ def test_a_custom_resource_that_fails_fails_its_item_in_the_operators_words(fiel
     assert "as told" in bench.wait_for_failure("one", 30)
 
 
-def test_an_own_kind_gets_its_time_to_live_when_its_outcome_is_known(field: Field) -> None:
-    kind = Kind(group=field.group, kind="Training", states=States(phases=(("status.phase", ENDS),)), ttl="spec.ttl")
-    bench = field.start(kind)
+ENDS = {"done": JobState.FINISHED, "busy": JobState.RUNNING}
+
+
+def run_to_its_end(field: Field, *, ttl: str) -> Workbench:
+    """An item of an own kind, with a time to live for that place, from its launch until the agent lets go of it."""
+    bench = field.start(
+        Kind(group=field.group, kind="Training", states=States(phases=(("status.phase", ENDS),)), ttl=ttl)
+    )
     body = field.training()
     body["metadata"]["annotations"] = {"launch-agent/ttl-seconds-after-finished": "77"}
     bench.launch("one", body)
     field.wait_for()
     field.say(phase="Done")
     bench.wait_for_state("one", "gone")
+    return bench
+
+
+def test_an_own_kind_gets_its_time_to_live_when_its_outcome_is_known(field: Field) -> None:
+    bench = run_to_its_end(field, ttl="spec.ttl")
     assert (field.find() or {})["spec"]["ttl"] == 77
     assert not bench.told("one").warnings
 
 
-ENDS = {"done": JobState.FINISHED, "busy": JobState.RUNNING}
-
-
 def test_a_time_to_live_that_the_kind_refuses_is_told_and_holds_nothing_up(field: Field) -> None:
-    kind = Kind(group=field.group, kind="Training", states=States(phases=(("status.phase", ENDS),)), ttl="spec.words")
-    bench = field.start(kind)
-    body = field.training()
-    body["metadata"]["annotations"] = {"launch-agent/ttl-seconds-after-finished": "77"}
-    bench.launch("one", body)
-    field.wait_for()
-    field.say(phase="Done")
-    bench.wait_for_state("one", "gone")
+    bench = run_to_its_end(field, ttl="spec.words")
     assert "spec.words" in bench.wait_for_warning("one", "stays as it is")
 
 
@@ -494,10 +494,11 @@ def test_a_service_whose_name_is_taken_fails_the_item_and_the_other_one_stays(fi
     assert field.cluster.jobs(field.name) == []
 
 
-def test_a_service_that_the_api_server_refuses_is_named(field: Field) -> None:
+def test_a_service_that_the_api_server_refuses_is_named_by_its_place_before_the_ack(field: Field) -> None:
     bench = field.start()
     broken = {**SERVICE, "spec": {"ports": [{"port": 99999}]}}
     bench.launch("one", job(), broken)
     text = bench.wait_for_failure("one")
-    assert "The additional service Service redis can not be made." in text
-    assert "99999" in text
+    assert text.startswith("additional_services[0].config: the cluster does not take this Service.")
+    assert "spec.ports[0].port: Invalid value: 99999" in text
+    assert field.cluster.find("Secret", field.name) == []

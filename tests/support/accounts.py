@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import ssl
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import httpx
 import yaml
 
 from launch_agent.core.permissions import Permission
@@ -72,3 +75,13 @@ def write_kubeconfig(path: Path, home: str, name: str) -> Path:
         context["context"]["user"] = "account"
     path.write_text(yaml.safe_dump(config))
     return path
+
+
+def try_token(kubeconfig: Path, token: str) -> int:
+    """The HTTP status that the kubeconfig's server has for a token: 401 for one that is over."""
+    cluster = yaml.safe_load(kubeconfig.read_text())["clusters"][0]["cluster"]
+    inline = cluster.get("certificate-authority-data")
+    authority = base64.b64decode(inline) if inline else Path(cluster["certificate-authority"]).read_bytes()
+    context = ssl.create_default_context(cadata=authority.decode())
+    header = {"Authorization": f"Bearer {token}"}
+    return httpx.get(f"{cluster['server']}/version", headers=header, verify=context, trust_env=False).status_code

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,9 @@ import httpx
 
 from tests.support.processes import BIN, Program, clean_environment
 from tests.support.waiting import wait_until
+
+CLOCK_SPEED = "TEST_CLOCK_SPEED"
+"""In an agent's environment: how many times as fast its clock runs."""
 
 
 @dataclass(slots=True)
@@ -73,7 +77,9 @@ def launch(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "launch-config.yaml"
     path.write_text(json.dumps(config))
-    command = [str(BIN / "launch-agent"), "run", "--config", str(path)]
+    speed = environ.get(CLOCK_SPEED)
+    words = [sys.executable, "-m", "tests.support.fast_clock", speed] if speed else [str(BIN / "launch-agent")]
+    command = [*words, "run", "--config", str(path)]
     command += ["--health-address", f"127.0.0.1:{port}", *(word for queue in queues for word in ("-q", queue))]
     return Program(command, clean_environment(folder / "home", environ), folder / "agent.log")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 
@@ -25,11 +26,10 @@ class Amazon:
         command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
         self._program = Program(command, clean_environment(folder / "home", {}), folder / "moto.log")
         self.url = f"http://127.0.0.1:{port}"
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.close)
             wait_until(self._is_up, 60, "moto's server")
-        except BaseException:
-            self.close()
-            raise
+            undo.pop_all()  # it is up: from now on its user closes it
 
     def _is_up(self) -> bool:
         assert self._program.exit_code is None, self._program.log

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import shutil
 import ssl
@@ -35,11 +36,10 @@ class SecondServer:
         self.cluster = Cluster(folder, self.kubeconfig)
         self._etcd = self._start_etcd()
         self._server = self._start_server()
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.close)
             wait_until(self._is_ready, 60, "the second API server")
-        except BaseException:
-            self.close()
-            raise
+            undo.pop_all()  # it is up: from now on its user closes it
 
     def make_account(self, name: str) -> None:
         """A service account that may do everything there; one of the same name goes before it."""

@@ -10,6 +10,18 @@ from launch_agent.core.kinds import Kind, Kinds, find_containers, find_templates
 
 Body = dict[str, Any]
 
+REFUSED = (
+    ("batch/v1", "CronJob"),
+    ("apps/v1", "Deployment"),
+    ("apps/v1", "StatefulSet"),
+    ("apps/v1", "DaemonSet"),
+    ("apps/v1", "ReplicaSet"),
+    ("v1", "ReplicationController"),
+    ("v1", "ConfigMap"),
+    ("ray.io/v1", "RayService"),
+)
+"""Kinds that are never launched: what runs on without an end of its own, makes others, or runs nothing."""
+
 
 def template(name: str = "main", **container: Any) -> Body:
     """A pod template with the job's container and a helper beside it."""

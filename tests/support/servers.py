@@ -53,11 +53,15 @@ def start_server(
     command += ["--database", f"sqlite:///{folder / 'queue.db'}", "--entity", ENTITY, *arguments]
     log = folder / f"server-{len(list(folder.glob('server-*')))}.log"
     program = Program(command, environment, log)
-    listening = wait_until(
-        lambda: re.search(r"listens on (http://\S+)", program.log) or program.exit_code or program.log,
-        30,
-        "launch-server to listen",
-        until=lambda seen: not isinstance(seen, str),
-    )
-    assert isinstance(listening, re.Match), program.log
+    try:
+        listening = wait_until(
+            lambda: re.search(r"listens on (http://\S+)", program.log) or program.exit_code or program.log,
+            120,  # seconds: on a busy machine
+            "launch-server to listen",
+            until=lambda seen: not isinstance(seen, str),
+        )
+        assert isinstance(listening, re.Match), program.log
+    except BaseException:
+        program.stop()
+        raise
     return Server(program, Backend(listening[1], key, ENTITY))

@@ -13,6 +13,7 @@ from typing import Any
 
 from pykube import HTTPClient
 from pytest_helm_charts.clusters import Cluster
+from requests import Response
 
 from tests.support.charts import CHART, ROOT, find_helm
 from tests.support.waiting import wait_until
@@ -34,6 +35,7 @@ GROUPS = {
 """The API of each resource that tests name; all others are in v1."""
 NOT_OURS = {"events", "pods", "replicasets", "controllerrevisions", "endpointslices", "endpoints"}
 """What controllers make and remove behind an object, some time later."""
+GONE, NOT_YET = 404, 429
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,10 +219,9 @@ class Site:
     def leftovers(self) -> set[str]:
         """Everything in the cluster, of every kind, that bears the release's name or Helm's mark of it."""
         names = set()
-        for resource in _listable(self.api):
-            answer = self.api.get(version=resource[0], url=resource[1])
-            answer.raise_for_status()
-            names |= {f"{resource[1]}/{one['metadata']['name']}" for one in answer.json()["items"] if self._is_of(one)}
+        for version, resource in _listable(self.api):
+            items = _list_all(self.api, version, resource)
+            names |= {f"{resource}/{one['metadata']['name']}" for one in items if self._is_of(one)}
         return names
 
     def _is_of(self, item: Json) -> bool:
@@ -261,10 +262,32 @@ def _listable(api: HTTPClient) -> list[tuple[str, str]]:
     versions = ["v1", *(group["preferredVersion"]["groupVersion"] for group in groups)]
     found = []
     for version in versions:
-        for resource in api.resource_list(version)["resources"]:
+        for resource in _resources(api, version):
             if "list" in resource["verbs"] and resource["name"] not in NOT_OURS:
                 found.append((version, resource["name"]))
     return found
+
+
+def _resources(api: HTTPClient, version: str) -> list[Json]:
+    """What an API version has; nothing, once another test has taken its kinds away."""
+    answer = api.get(version=version)
+    return [] if answer.status_code == GONE else _checked(answer).json()["resources"]
+
+
+def _list_all(api: HTTPClient, version: str, resource: str) -> list[Json]:
+    """The objects of a kind. A kind that another test makes just now says 429 for a moment; one taken away says 404."""
+    answer = wait_until(
+        lambda: api.get(version=version, url=resource),
+        30,
+        f"{resource} of {version} to be listed",
+        until=lambda got: got.status_code != NOT_YET,
+    )
+    return [] if answer.status_code == GONE else _checked(answer).json()["items"]
+
+
+def _checked(answer: Response) -> Response:
+    answer.raise_for_status()
+    return answer
 
 
 def run(words: list[str], text: str = "") -> Run:

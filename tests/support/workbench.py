@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from launch_agent.adapters.kubernetes import kubeconfig
 from launch_agent.adapters.kubernetes.client import Client
@@ -17,6 +18,7 @@ from launch_agent.core import names
 from launch_agent.core.events import StopSeen
 from launch_agent.core.kinds import Kind, Kinds
 from launch_agent.core.lifecycle import Limits, Tracked
+from launch_agent.core.marks import INSTALLATION_LABEL, ITEM_ANNOTATION, ITEM_LABEL
 from launch_agent.core.models import Plan, Record, Resource
 from launch_agent.errors import RefusedError
 from launch_agent.runtime.batcher import Done
@@ -28,7 +30,7 @@ from launch_agent.runtime.metrics import Metrics
 from launch_agent.runtime.performer import Performer
 from launch_agent.runtime.pool import Pool
 from launch_agent.runtime.tracker import Pace, Tracker
-from launch_agent.targets.kubernetes import ITEM_ANNOTATION, ITEM_LABEL, KubernetesTarget
+from launch_agent.targets.kubernetes import KubernetesTarget
 from tests.support.records import make_record
 from tests.support.waiting import wait_until
 
@@ -51,7 +53,9 @@ class Wandb:
         self.run_state: str | None = "finished"
         self.items: dict[str, Told] = {}
 
-    def submit(self, operation: Operation, done: Done, /) -> None:
+    def submit(
+        self, operation: Operation, done: Done, /, *, is_kept: bool = False, put_off: Callable[[], None] | None = None
+    ) -> None:
         """Answer at once, on the caller's thread."""
         values = {one.name: one.value for one in (*operation.arguments, *operation.inner)}
         told = self.items.setdefault(str(values.get("runQueueItemId")), Told())
@@ -101,6 +105,7 @@ class Workbench:
             ledger=ledger,
             targets={Resource.KUBERNETES: target},
             replan=_refuse,
+            requeue=_refuse,
         )
         self.tracker = Tracker(
             inbox=self._inbox,
@@ -127,7 +132,7 @@ class Workbench:
 
     def mark(self, body: Json, item_id: str, *, is_service: bool = False) -> Json:
         """The object with the labels that a plan gives it, in the namespace."""
-        labels = {"launch-agent/installation": self.installation, ITEM_LABEL: names.item_label(item_id)}
+        labels = {INSTALLATION_LABEL: self.installation, ITEM_LABEL: names.item_label(item_id)}
         if is_service:
             labels = {**labels, "wandb.ai/auxiliary-resource": f"aux-{item_id}"}
         metadata = {"namespace": self.namespace, **body["metadata"]}
@@ -193,5 +198,5 @@ class Workbench:
         )
 
 
-def _refuse(_record: Record) -> Plan:
+def _refuse(_record: Record, **_: bool) -> NoReturn:
     raise RefusedError("plans are not kept on this bench")

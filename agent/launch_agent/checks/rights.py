@@ -46,6 +46,8 @@ class Rights:
 def list_rights(settings: Settings, *, home: str | None, targets: Iterable[str]) -> list[Right]:
     """What is needed: in ``home`` (the agent's namespace, None outside of a pod) and in each target."""
     features = {Feature.RECORDS, Feature.JOBS} | ({Feature.LEASE} if settings.lease else set())
+    if settings.lease and settings.replicas > 1:
+        features |= {Feature.SHARDS, Feature.REPLICAS}
     key_secret = settings.key_secret.name if settings.key_secret else ""
     rows = list_permissions(features, lease=settings.lease or "", key_secret=key_secret)
     rights = [] if home is None else _spread(rows, Scope.AGENT, home)

@@ -14,7 +14,7 @@ from typing import TextIO
 from launch_agent.cli.world import World
 from launch_agent.errors import LaunchAgentError, UsageError
 
-COMMANDS = ("run", "validate", "render", "check", "version")
+COMMANDS = ("run", "validate", "render", "check", "items", "drain", "version")
 INTERRUPTED = 130
 
 

@@ -1,123 +1,159 @@
-"""A popped item in a file, for ``render``: ``{"runQueueItemId": …, "queue": …, "runSpec": {…}}``."""
+"""``launch-agent items``: the records of items in work, for whoever is on call."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, NoReturn
+import re
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from launch_agent.core.models import QueueItem, Resource
-from launch_agent.errors import ItemError, SpecError
-from launch_agent.settings import encoding
-from launch_agent.settings.problems import ConfigProblems, Problem, show
-from launch_agent.settings.redaction import mask_keys
+from launch_agent.cli import sites
+from launch_agent.cli.parsing import Parser, add_output, one_of
+from launch_agent.cli.world import World
+from launch_agent.core import item_table, ledger_format
+from launch_agent.core.models import Record, Step
+from launch_agent.errors import UsageError
+from launch_agent.settings.redaction import MASK, mask_log
 
-MAX_BYTES = 8 * 1024 * 1024
-"""W&B's server keeps a run spec in one row; its SDK cuts configurations far below this."""
+_VARIABLE = re.compile(r"key|token|secret|passw|credential", re.IGNORECASE)
+_ENTRY = re.compile(
+    r"(api[_-]?key|access[_-]?key|private[_-]?key|password|passwd|secret|token|credentials?)$", re.IGNORECASE
+)
+"""Variables whose value is hidden, and entries whose text is; ``tokenizer`` and ``secretName`` are shown."""
 
-_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+def main(arguments: Sequence[str], world: World) -> int:
+    """List the records, or show one with its run spec."""
+    words = list(arguments)
+    if words[:1] == ["show"]:
+        return sites.answer(lambda: _show(words[1:], world), world)
+    return sites.answer(lambda: _list(words, world), world)
 
 
-def read(path: Path) -> QueueItem:
-    """The item in a file.
+def _list(arguments: Sequence[str], world: World) -> int:
+    found = parser().read(arguments)
+    site = sites.find(found, world)
+    records = site.ledger.list()
+    rows = item_table.list_rows(records, time.time(), queues=found.queue, steps=found.step)
+    unreadable = [mask_log(text) for text in site.ledger.unreadable]
+    if found.output != "table":
+        items = [item_table.describe_row(row) for row in rows]
+        world.stdout.write(_dump({"place": site.title, "items": items, "unreadable": unreadable}, found.output))
+        return 0
+    if rows:
+        world.stdout.write(item_table.write_table(rows))
+    else:
+        chosen = " of these queues and steps" if found.queue or found.step else ""
+        world.stderr.write(f"no items{chosen} in work ({site.title})\n")
+    for text in unreadable:
+        world.stderr.write(f"unreadable: {text}\n")
+    return 0
 
-    Raises:
-        ConfigProblems: the file can not be read, is not JSON, or not an item.
-    """
-    source = str(path)
-    text, problem = encoding.read_text(path, source, MAX_BYTES)
-    if problem:
-        raise ConfigProblems([problem])
-    value = _load(text, source, source)
+
+def _show(arguments: Sequence[str], world: World) -> int:
+    found = show_parser().read(arguments)
+    site = sites.find(found, world)
+    record = _choose(site, found.item)
+    value = {**item_table.describe_record(record, time.time()), "runSpec": mask_spec(record.run_spec)}
+    world.stdout.write(_dump(value, found.output))
+    return 0
+
+
+def _choose(site: sites.Site, word: str) -> Record:
+    """The record of an item, named by its id or by its run's."""
+    records = site.ledger.list()
+    chosen = [one for one in records if word in {one.item_id, one.run_id}]
+    if len(chosen) == 1:
+        return chosen[0]
+    if chosen:
+        ids = ", ".join(one.item_id for one in chosen)
+        raise UsageError(f"{len(chosen)} records are of {word}: {ids}.", resolution="name the item by its id")
+    raise UsageError(
+        f"There is no record of an item or run {word} ({site.title}).",
+        resolution="`launch-agent items` lists those that are in work; one that is over has no record",
+    )
+
+
+def mask_spec(value: Any) -> Any:
+    """The run spec without what is or may be a key: by the name of a variable or an entry, or by its look."""
+    if isinstance(value, str):
+        return mask_log(value)
+    if isinstance(value, list):
+        return [mask_spec(one) for one in value]
     if not isinstance(value, Mapping):
-        _refuse(source, "", f"found {show(value)}; allowed is a JSON object", _CURE)
-    missing = [key for key in ("runQueueItemId", "runSpec") if key not in value]
-    if missing:
-        _refuse(source, "", f"the key `{missing[0]}` is missing", _CURE)
-    for key in ("runQueueItemId", "queue"):
-        if key in value and not (isinstance(value[key], str) and value[key]):
-            _refuse(source, key, f"found {show(value[key])}; allowed is a text", "copy it from the queue")
-    spec = value["runSpec"]
-    if isinstance(spec, str):
-        spec = _load(spec, source, "runSpec")
-    if not isinstance(spec, Mapping):
-        _refuse(source, "runSpec", f"found {show(spec)}; allowed is an object, or a text that holds one", _CURE)
-    return QueueItem(value["runQueueItemId"], value.get("queue", "default"), spec)
+        return value
+    name = value.get("name")
+    is_secret = isinstance(name, str) and _VARIABLE.search(name) is not None
+    return {
+        key: MASK if (is_secret and key == "value") or _is_hidden(key, one) else mask_spec(one)
+        for key, one in value.items()
+    }
 
 
-def read_queue_config(path: Path) -> Mapping[str, Any]:
-    """A queue's own config in a file, YAML or JSON, as ``{"resource_args": {"kubernetes": …}}``.
-
-    Raises:
-        ConfigProblems: the file can not be read, or is no map.
-    """
-    from launch_agent.settings import document  # PyYAML costs 60 ms: only with a file
-
-    source = str(path)
-    found = document.read(path, source)
-    if found.problems:
-        raise ConfigProblems(found.problems)
-    if not isinstance(found.values, Mapping):
-        _refuse(source, "", f"found {show(found.values)}; allowed is a map", "copy the queue's config from W&B")
-    if "resource_args" in found.values:
-        return dict(found.values)
-    return {"resource_args": {Resource.KUBERNETES: found.values}}
+def _is_hidden(key: str, value: Any) -> bool:
+    return isinstance(value, str) and _ENTRY.search(key) is not None and value != ledger_format.MARKER
 
 
-_CURE = 'write `{"runQueueItemId": "…", "queue": "…", "runSpec": {…}}`'
+def _dump(value: Mapping[str, Any], output: str) -> str:
+    if output == "json":
+        return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    import yaml  # 60 ms, only where it is wanted
+
+    text: str = yaml.safe_dump(json.loads(json.dumps(value)), sort_keys=False, width=120, allow_unicode=True)
+    return text
 
 
-def as_problem(error: ItemError, path: Path) -> ConfigProblems:
-    """What keeps the item from being launched, as a problem of its file."""
-    summary, place = error.summary, "runSpec"
-    if isinstance(error, SpecError) and error.path:
-        summary, place = summary.removeprefix(f"{error.path}: "), f"runSpec.{error.path}"
-    text = " ".join(part for part in (summary, error.detail) if part).rstrip(".")
-    return ConfigProblems([Problem(str(path), 0, 0, place, mask_keys(text), error.resolution.rstrip("."))])
+def parser() -> Parser:
+    """The flags of the list."""
+    result = Parser(
+        "launch-agent items",
+        usage="launch-agent items [flags]\n       launch-agent items show ITEM [flags]",
+        description="List the records of items in work: what was taken from a queue and is not over, oldest first.\n"
+        "Nothing is changed. Where the agent has no namespace, its records are files, and those are listed.",
+        epilog=f"""\
+steps:
+  claimed     popped; whether W&B gave it to us is not known yet
+  acked       ours, its workload is not made yet (seldom seen)
+  created     its workload is made and followed
+  requeueing  preempted, on its way back into its queue
 
+examples:
+  kubectl -n wandb exec deploy/launch-agent-RELEASE -- launch-agent items
+      those of this release, with the rights that the agent has
+  launch-agent items --namespace wandb --release RELEASE
+      the same with your own kubeconfig; without --release: those of all releases there
+  launch-agent items --queue gpu --step created --output json
+  launch-agent items show ITEM
+      one of them (named by its item or run) with its run spec, secrets masked
 
-def stable_run_id(item_id: str) -> str:
-    """Eight characters like a run id, always the same for one item: the claim itself draws a random one."""
-    number = int.from_bytes(hashlib.sha256(item_id.encode("utf-8", "surrogatepass")).digest()[:8], "big")
-    characters = []
-    for _ in range(8):
-        number, digit = divmod(number, len(_ALPHABET))
-        characters.append(_ALPHABET[digit])
-    return "".join(characters)
-
-
-def _load(text: str, source: str, place: str) -> Any:
-    """JSON, strictly: no NaN, no key twice."""
-    path = "" if place == source else place
-    if not text.strip():
-        _refuse(source, path, "is empty", _CURE)
-    try:
-        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_read_pairs)
-    except json.JSONDecodeError as error:
-        line, column = (error.lineno, error.colno) if not path else (0, 0)
-        at = "" if not path else f" (line {error.lineno}, column {error.colno} of the text)"
-        cure = "JSON wants double quotes, a comma between entries, and none after the last"
-        raise ConfigProblems([Problem(source, line, column, path, f"not JSON from here on{at}", cure)]) from None
-    except RecursionError:
-        _refuse(source, path, "nested too deeply", "make it flatter")
-    except ValueError as error:
-        _refuse(source, path, f"not JSON: {error}", "correct it")
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a number of JSON")
-
-
-def _read_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {show(twice)} is there twice")
+exit codes:
+  0  listed; records that can not be read are told of on stderr, or as `unreadable`
+{sites.CODES}
+""",
+    )
+    result.add_argument(
+        "-q", "--queue", metavar="NAME", action="append", default=[], help="only of this queue; may be repeated"
+    )
+    steps = tuple(step.value for step in Step)
+    result.add_argument(
+        "--step", metavar="|".join(steps), type=one_of(*steps), action="append", default=[], help="only at this step"
+    )
+    add_output(result, "table", "json", "yaml", help_text="for people, or for machines")
+    sites.add_site(result)
     return result
 
 
-def _refuse(source: str, path: str, summary: str, cure: str) -> NoReturn:
-    raise ConfigProblems([Problem(source, 0, 0, path, summary, cure)])
+def show_parser() -> Parser:
+    """The flags beside the item."""
+    result = Parser(
+        "launch-agent items show",
+        usage="launch-agent items show ITEM [flags]",
+        description="Print one record with its run spec. ITEM is the id of an item or of its run.\n"
+        "What is or looks like a key is masked.",
+        epilog=f"exit codes:\n  0  shown\n{sites.CODES}",
+    )
+    result.add_argument("item", metavar="ITEM", help="the id of an item or of its run")
+    add_output(result, "yaml", "json", help_text="for people, or for machines")
+    sites.add_site(result)
+    return result

@@ -12,6 +12,8 @@ commands:
   launch-agent validate   judge a configuration file, or a values file of the chart; nothing is contacted
   launch-agent render     print the objects that an item would become; nothing is contacted
   launch-agent check      try for real what the configuration needs: W&B, Kubernetes, rights, sample Jobs
+  launch-agent items      list the items in work, or show one with its run spec; nothing is changed
+  launch-agent drain      take no more items, wait until those in work are over
   launch-agent version    print the version
   Each has --help of its own.
 
@@ -31,6 +33,8 @@ examples:
       see the Kubernetes objects before the first job
   launch-agent check --config launch-config.yaml
       see whether everything that it needs is there
+  kubectl -n wandb exec deploy/launch-agent-RELEASE -- launch-agent items
+      see what a release has in work
 
 environment:
   WANDB_API_KEY   the key to sign in with (else: ~/.netrc)
@@ -45,8 +49,9 @@ exit codes:
   3    W&B refused: key, entity or queues
   4    Kubernetes refused, or can not be reached at start
   5    another agent took the Lease
-  6    check only: the account lacks a right in Kubernetes
+  6    check, items, drain: the account lacks a right in Kubernetes
   7    check only: a sample Job is refused, or the Secret with the API key is not as jobs need it
+  8    drain only: its --timeout is over and items are left
   130  interrupted
 """
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from launch_agent.cli import items
+from launch_agent.cli import item_file
 from launch_agent.cli.parsing import Parser, add_common, add_output
 from launch_agent.cli.world import World
 from launch_agent.core import admission, clusters, manifest, refusals, rendering
@@ -33,12 +33,12 @@ def main(arguments: Sequence[str], world: World) -> int:
     settings = load(
         Flags(config=flags.config), world.environ, home=world.home, need=Need.FILE if flags.config else Need.NOTHING
     )
-    item = items.read(flags.item)
-    queue_config = items.read_queue_config(flags.queue_config) if flags.queue_config else None
+    item = item_file.read(flags.item)
+    queue_config = item_file.read_queue_config(flags.queue_config) if flags.queue_config else None
     try:
         spec, plan = _plan(item, settings, queue_config)
     except ItemError as error:
-        raise items.as_problem(error, flags.item) from error
+        raise item_file.as_problem(error, flags.item) from error
     for warning in (*settings.warnings, *(f"warning: {text}" for text in plan.warnings)):
         world.stderr.write(f"{warning}\n")
     if plan.cluster:
@@ -52,7 +52,7 @@ def _plan(item: QueueItem, settings: Settings, queue_config: Mapping[str, Any] |
     """What the agent does with an item before it claims it. Without the queue's own config all of it counts as that."""
     spec = specs.parse(item.run_spec)
     refusals.check(spec, secure_mode=settings.secure_mode)
-    run_id = spec.run_id or items.stable_run_id(item.id)
+    run_id = spec.run_id or item_file.stable_run_id(item.id)
     key = settings.api_key.reveal() or rendering.MASK
     context = _context(settings)
     admission.admit(spec, run_id, context, item.run_spec if queue_config is None else queue_config)

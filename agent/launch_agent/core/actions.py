@@ -38,6 +38,11 @@ class Create:
 
 
 @dataclass(frozen=True, slots=True)
+class Find:
+    """Look for the object that was made before; make none → Created | Observed (missing)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """Ask the target once, live → Observed. ``is_late``: there should have been a pod by now."""
 
@@ -83,6 +88,11 @@ class Delete:
 
 
 @dataclass(frozen=True, slots=True)
+class Requeue:
+    """Write the record's step, delete the object, put the item back into its queue → Requeued | NotRequeued."""
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
     """Let the object go in its own time → Released."""
 
@@ -99,6 +109,7 @@ Action = (
     | Ack
     | AskOwner
     | Create
+    | Find
     | Look
     | Explain
     | ReadTail
@@ -106,6 +117,7 @@ Action = (
     | Fail
     | Warn
     | Delete
+    | Requeue
     | Release
     | DeleteRecord
 )

@@ -9,7 +9,7 @@ from typing import Any
 from launch_agent.core import hands, judgement, macros, verdicts
 from launch_agent.core.context import LaunchContext
 from launch_agent.core.merging import unwrap
-from launch_agent.core.models import Resource
+from launch_agent.core.models import MANIFEST_PATH, SERVICES_PATH, Resource
 from launch_agent.core.profiles import LOCAL_PROCESS
 from launch_agent.core.spec import RunSpec
 
@@ -27,8 +27,8 @@ def admit(spec: RunSpec, run_id: str, context: LaunchContext, queue: Mapping[str
     values = macros.collect(spec, run_id, context)
     filled = replace(
         spec,
-        resource_args=macros.fill(spec.resource_args, values, judgement.PATH),
-        additional_services=tuple(macros.fill(spec.additional_services, values, "additional_services")),
+        resource_args=macros.fill(spec.resource_args, values, MANIFEST_PATH),
+        additional_services=tuple(macros.fill(spec.additional_services, values, SERVICES_PATH)),
     )
     judgement.check(
         filled,

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from launch_agent.core import places, quantities
+from launch_agent.core.entries import as_object, list_objects
 from launch_agent.core.places import Path
 from launch_agent.core.policy import Caps
 from launch_agent.errors import SpecError
@@ -55,12 +56,12 @@ def count(body: Mapping[str, Any], templates: tuple[Path, ...], caps: Caps, base
 
 def _count_template(body: Mapping[str, Any], path: Path, names: set[str], base: str) -> Pod:
     counted: list[Path] = []
-    holder = _object(places.get(body, path))
+    holder = as_object(places.get(body, path))
     around = path
     if holder.get("resourcesPerNode"):  # a TrainJob's trainer
         amounts = _read({"resources": holder["resourcesPerNode"]}, path, names, counted, base)
     else:
-        amounts = _count_pod(_object(holder.get("spec")), (*path, "spec"), names, counted, base)
+        amounts = _count_pod(as_object(holder.get("spec")), (*path, "spec"), names, counted, base)
         around = path[:-1]
     number = Decimal(1)
     for where, factor in _factors(body, around, "leaderTemplate" in path, base):
@@ -75,18 +76,18 @@ def _count_template(body: Mapping[str, Any], path: Path, names: set[str], base: 
 def _count_pod(pod: Mapping[str, Any], path: Path, names: set[str], counted: list[Path], base: str) -> Amounts:
     if GPU in names and pod.get("resourceClaims"):
         raise Uncounted((*path, "resourceClaims"), "devices by claim can not be counted")
-    limits = _object(_object(pod.get("resources")).get("limits"))
+    limits = as_object(as_object(pod.get("resources")).get("limits"))
     whole = _read(pod, path, {name for name in names if name in limits}, counted, base)
     running = dict.fromkeys(names, Decimal(0))
     peak = dict.fromkeys(names, Decimal(0))
     missing = names - whole.keys()
-    for index, container in enumerate(_objects(pod.get("initContainers"))):
+    for index, container in enumerate(list_objects(pod.get("initContainers"))):
         amounts = _read(container, (*path, "initContainers", index), missing, counted, base)
         if container.get("restartPolicy") == "Always":
             running = _add(running, amounts)
         else:
             peak = _most(peak, _add(running, amounts))
-    for index, container in enumerate(_objects(pod.get("containers"))):
+    for index, container in enumerate(list_objects(pod.get("containers"))):
         running = _add(running, _read(container, (*path, "containers", index), missing, counted, base))
     return {**_most(peak, running), **whole}
 
@@ -94,7 +95,7 @@ def _count_pod(pod: Mapping[str, Any], path: Path, names: set[str], counted: lis
 def _read(holder: Mapping[str, Any], path: Path, names: set[str], counted: list[Path], base: str) -> Amounts:
     """A container's limits; the larger one where a request is above its limit."""
     result: Amounts = {}
-    resources = _object(holder.get("resources"))
+    resources = as_object(holder.get("resources"))
     for name in names:
         found = [
             (where, amount)
@@ -154,7 +155,7 @@ def _factors(body: Mapping[str, Any], path: Path, is_leader: bool, base: str) ->
         around = places.get(body, where)
         if not isinstance(around, Mapping):
             continue
-        elastic = _object(around.get("elasticPolicy")).get("maxReplicas", elastic)  # Kubeflow's workers grow to it
+        elastic = as_object(around.get("elasticPolicy")).get("maxReplicas", elastic)  # Kubeflow's workers grow to it
         grows = grows or bool(around.get("enableInTreeAutoscaling"))  # Ray's worker groups grow to theirs
         if grows and where and isinstance(where[-1], int) and around.get("maxReplicas") is None:
             raise Uncounted((*where, "maxReplicas"), "it is missing, so the group grows without limit")
@@ -180,12 +181,3 @@ def _integer(value: Any, path: Path, base: str) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value != int(value) or value < 0:
         raise SpecError(f"{base}.{places.text(path)}", "is no whole number from 0 on.", resolution="Correct it.")
     return Decimal(int(value))
-
-
-def _object(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _objects(value: Any) -> list[Mapping[str, Any]]:
-    entries = value if isinstance(value, (list, tuple)) else ()
-    return [entry if isinstance(entry, Mapping) else {} for entry in entries]

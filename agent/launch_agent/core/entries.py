@@ -45,3 +45,13 @@ def walk(body: Mapping[str, Any], start: Path = ()) -> Iterator[Entry]:
         elif isinstance(value, (list, tuple)):
             below = [((*path, index), member) for index, member in enumerate(value)]
         waiting += [pair for pair in reversed(below) if isinstance(pair[1], (Mapping, list, tuple))]
+
+
+def as_object(value: Any) -> Mapping[str, Any]:
+    """The value itself, or an empty object for what is none."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def list_objects(value: Any) -> list[Mapping[str, Any]]:
+    """The entries of a list, empty objects for those that are none; no entries of what is no list."""
+    return [as_object(entry) for entry in (value if isinstance(value, (list, tuple)) else ())]

@@ -14,7 +14,9 @@ class Popped:
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """A record found at start-up."""
+    """A record found at start-up; ``is_awaited``: a complete list is to come that shows its object, or not."""
+
+    is_awaited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,20 @@ class RunSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Requeued:
+    """The item is in its queue again, as ``item_id``."""
+
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotRequeued:
+    """The item can not be put back into its queue."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class StopSeen:
     """Somebody asked the run to stop."""
 
@@ -101,6 +117,11 @@ class StopSeen:
 @dataclass(frozen=True, slots=True)
 class Reported:
     """W&B took the failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreported:
+    """W&B can not be told or asked now how the item ended: that is tried again, for hours if need be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +134,11 @@ class Released:
 @dataclass(frozen=True, slots=True)
 class RecordDeleted:
     """The record is gone: the last step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Another shard popped the item before and has its record: W&B gave it out again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +160,13 @@ Event = (
     | Vanished
     | TailRead
     | RunSeen
+    | Requeued
+    | NotRequeued
     | StopSeen
     | Reported
+    | Unreported
     | Released
     | RecordDeleted
+    | Taken
     | Woken
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from launch_agent.core import strictness
+from launch_agent.core import marks, strictness
 from launch_agent.core.entries import Entry
 from launch_agent.core.places import Path
 
@@ -45,16 +45,6 @@ BOOLEANS = frozenset(
 
 MARKED = frozenset({"labels", "annotations", "additionalLabels"})
 """Objects that hold marks."""
-
-OWN_MARKS = "launch-agent/"
-"""What the agent's own labels and annotations begin with."""
-
-MAIN_CONTAINER = "launch-agent/main-container"
-"""The annotation by which a manifest names the container that is the job's."""
-
-WANDB_MARKS = frozenset(
-    {"wandb.ai/run-id", "wandb.ai/monitor", "wandb.ai/agent", "wandb.ai/created-by", "wandb.ai/auxiliary-resource"}
-)
 
 
 KEYS = BOOLEANS | {
@@ -183,11 +173,11 @@ def hidden_manifest(entry: Entry) -> Iterator[Path]:
         yield from whole(entry.key == "podSpecPatch" and bool(entry.value))
 
 
-def marks(entry: Entry) -> Iterator[Path]:
+def own_marks(entry: Entry) -> Iterator[Path]:
     """The agent's own labels and annotations; the one that names the main container is judged apart."""
     if entry.holder in MARKED:
-        is_own = entry.key.startswith(OWN_MARKS) and entry.key != MAIN_CONTAINER
-        yield from whole(is_own or entry.key in WANDB_MARKS)
+        is_own = entry.key.startswith(marks.OWN) and entry.key != marks.MAIN_ANNOTATION
+        yield from whole(is_own or entry.key in marks.WANDB_LABELS)
 
 
 def owners(entry: Entry) -> Iterator[Path]:

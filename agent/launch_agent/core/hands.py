@@ -12,11 +12,12 @@ entry stays the queue's and the filled text is the submitter's.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from launch_agent.core import template_values
 from launch_agent.core.places import Path
 
 
@@ -38,9 +39,6 @@ _Difference = Mapping[Any, Any] | _Mark | None
 
 _MACRO = re.compile(r"\$\{(?:run_name|run_id|author|image_uri|project_name|entity_name)\}")
 """The documented macros (protocol section 4): a submitter chooses the values of all of them."""
-
-_VARIABLE = re.compile(r"\{\{\s*[A-Za-z_][\w-]*\s*\}\}")
-"""A template variable: W&B fills it when an item is pushed, with what the submitter gave (protocol section 4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +110,24 @@ def _is_only_chosen(difference: _Difference) -> bool:
 
 
 def _compare_values(given: Any, queue: Any) -> _Difference:
-    if isinstance(queue, str) and _VARIABLE.search(queue):
-        return _Mark.CHOSEN if _fits(given, queue) else _Mark.OTHER
+    texts, names = template_values.split(queue) if isinstance(queue, str) else ([], [])
+    if names:
+        return _Mark.CHOSEN if _fits(given, texts) else _Mark.OTHER
     if isinstance(given, bool) is not isinstance(queue, bool) or given != queue:
         return _Mark.OTHER
     return _Mark.CHOSEN if isinstance(given, str) and _MACRO.search(given) else None
 
 
-def _fits(given: Any, template: str) -> bool:
-    """Whether filling the template's variables can have given the value."""
-    if _VARIABLE.fullmatch(template.strip()):
+def _fits(given: Any, texts: Sequence[str]) -> bool:
+    """Whether filling the variables between these texts can have given the value."""
+    first, *between, last = texts
+    if not between and not first.strip() and not last.strip():
         return True  # the variable's own type: a text or a number
-    pattern = ".*".join(map(re.escape, _VARIABLE.split(template)))
-    return isinstance(given, str) and re.fullmatch(pattern, given, re.DOTALL) is not None
+    if not isinstance(given, str) or not given.startswith(first) or len(given) < len(first) + len(last):
+        return False
+    at, end = len(first), len(given) - len(last)
+    for text in between:  # the leftmost place of each is as good as any: no way back, however long the text
+        at = given.find(text, at, end) + len(text)
+        if at < len(text):
+            return False
+    return given.endswith(last)

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from launch_agent.core import finders
-from launch_agent.core.entries import Entry
+from launch_agent.core import marks
+from launch_agent.core.entries import Entry, list_objects
 from launch_agent.core.hands import Hands
 from launch_agent.core.places import Path
 
@@ -60,7 +60,7 @@ def _gather(entries: Iterable[Entry], hands: Hands) -> _Volumes:
         if entry.key != "volumes":
             continue
         named = result.setdefault(entry.path[:-1], defaultdict(_Named))
-        for index, volume in enumerate(objects(entry.value)):
+        for index, volume in enumerate(list_objects(entry.value)):
             path = (*entry.path, index)
             if not isinstance(name := volume.get("name"), str):
                 continue
@@ -75,7 +75,7 @@ def _find_in(entry: Entry, volumes: _Volumes, hands: Hands) -> Iterator[Joint]:
     """The joints of one container's mounts. A volume may stand in any object around the container."""
     around = [volumes[entry.path[:depth]] for depth in range(len(entry.path)) if entry.path[:depth] in volumes]
     is_queues = not hands.is_new(entry.path[:-1])
-    for index, mount in enumerate(objects(entry.value)):
+    for index, mount in enumerate(list_objects(entry.value)):
         name, by = mount.get("name"), (*entry.path, index)
         for named in around:
             if not isinstance(name, str) or name not in named:
@@ -94,20 +94,14 @@ def find_stolen_container(entries: Sequence[Entry], hands: Hands) -> Path | None
     wanted: dict[str, Path] = {
         entry.value: entry.path
         for entry in entries
-        if entry.key == finders.MAIN_CONTAINER
+        if entry.key == marks.MAIN_ANNOTATION
         and entry.holder == "annotations"
         and isinstance(entry.value, str)
         and hands.is_new(entry.path)
     }
     for entry in entries if wanted else ():
-        for index, container in enumerate(objects(entry.value) if entry.key == "containers" else ()):
+        for index, container in enumerate(list_objects(entry.value) if entry.key == "containers" else ()):
             name = container.get("name")
             if isinstance(name, str) and name in wanted and not hands.is_new((*entry.path, index)):
                 return wanted[name]
     return None
-
-
-def objects(value: Any) -> list[Mapping[str, Any]]:
-    """The objects of a list; an empty one stands for whatever is none."""
-    entries = value if isinstance(value, (list, tuple)) else ()
-    return [entry if isinstance(entry, Mapping) else {} for entry in entries]

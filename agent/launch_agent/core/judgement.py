@@ -15,7 +15,7 @@ from launch_agent.core.budget import check_caps
 from launch_agent.core.entries import Entry, walk
 from launch_agent.core.hands import Hand, Hands
 from launch_agent.core.kinds import Kind, Kinds
-from launch_agent.core.models import Resource
+from launch_agent.core.models import MANIFEST_PATH, Resource
 from launch_agent.core.places import Path
 from launch_agent.core.policy import Policy, Profile, Protected, Subject
 from launch_agent.core.profiles import CLUSTER, CONTROLS, UNKNOWN_KIND, Control
@@ -23,7 +23,6 @@ from launch_agent.core.spec import RunSpec
 from launch_agent.core.uses import Use
 from launch_agent.errors import RefusedError
 
-PATH = "resource_args.kubernetes"
 Controls = tuple[Control, ...]
 HandOf = Callable[[Path], Hand]
 SEVERE: Controls = tuple(control for control in CONTROLS if control.allowed_by is Profile.UNRESTRICTED)
@@ -48,7 +47,7 @@ def check(
     body = spec.resource_args
     kind = kinds.find(str(body.get("apiVersion") or "batch/v1"), str(body.get("kind") or "Job"), body)
     namespace = _find_namespace(spec, default_namespace)
-    judge = _Judge(body, PATH, hands, policy, protected, namespace, kind)
+    judge = _Judge(body, MANIFEST_PATH, hands, policy, protected, namespace, kind)
     judge.check_item(spec)
     judge.check_body()
     judges = [judge]
@@ -178,7 +177,7 @@ class _Judge:
                 hand,
                 self.policy,
                 through=through,
-                is_queue_known=not self.hands.everything or self.base != PATH,
+                is_queue_known=not self.hands.everything or self.base != MANIFEST_PATH,
             )
 
     def _check_use(self, use: Use, hand: Hand, control: Control | None = None, *, through: str = "") -> None:

@@ -36,13 +36,6 @@ class States:
     conditions: StateTexts = field(default_factory=dict)
 
 
-MAIN_ANNOTATION = "launch-agent/main-container"
-"""On a pod template or the object: the name of the job's container, where that is not the first."""
-
-LEADING_ANNOTATION = "launch-agent/leading"
-"""On the leading pod template (value ``true``): its pods are the ones whose log and end tell most."""
-
-
 class Entry(StrEnum):
     """Who gets a launch's command and arguments (``overrides.entry_point`` and ``overrides.args``)."""
 

@@ -7,13 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from launch_agent.core import places
-from launch_agent.core.kind_facts import GENERIC, LEADING_ANNOTATION, MAIN_ANNOTATION, Entry, Kind, PodTemplate, States
+from launch_agent.core.kind_facts import GENERIC, Entry, Kind, PodTemplate, States
 from launch_agent.core.kind_table import BUILT_IN
 
 __all__ = [
     "GENERIC",
-    "LEADING_ANNOTATION",
-    "MAIN_ANNOTATION",
     "Entry",
     "Kind",
     "Kinds",
@@ -53,6 +51,10 @@ class Kinds:
             return Kind(group=group, kind=kind, refusal=CORE_REFUSAL)
         templates = tuple(PodTemplate(places.text(path)) for path in _pod_templates(body, ()))
         return replace(found or Kind(group=group, kind=kind, is_known=False), templates=templates)
+
+    def find_group(self, kind: str) -> str:
+        """The group of a kind of this name that is launched; empty where there is none."""
+        return next((one.group for one in self._known.values() if one.kind == kind and not one.refusal), "")
 
 
 def find_templates(kind: Kind, body: Mapping[str, Any]) -> list[tuple[places.Path, PodTemplate]]:

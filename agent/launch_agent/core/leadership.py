@@ -120,7 +120,7 @@ def write(lease: Manifest | None, me: Candidate, wall: float, *, namespace: str,
 
     ``wall`` is the time of day in seconds since 1970.
     """
-    now = _format_time(wall)
+    now = format_time(wall)
     spec = dict((lease or {}).get("spec") or {})
     if read_holder(spec) != me.identity:
         spec["acquireTime"] = now
@@ -132,7 +132,7 @@ def write(lease: Manifest | None, me: Candidate, wall: float, *, namespace: str,
 def release(lease: Manifest, wall: float) -> dict[str, Any]:
     """The Lease without a holder: the next one to look takes it at once."""
     spec = {key: value for key, value in lease["spec"].items() if key != "holderIdentity"}
-    return _wrap(lease["metadata"], {**spec, "renewTime": _format_time(wall)})
+    return _wrap(lease["metadata"], {**spec, "renewTime": format_time(wall)})
 
 
 def _wrap(metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,8 +141,8 @@ def _wrap(metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any
     return {"apiVersion": API_VERSION, "kind": KIND, "metadata": kept, "spec": dict(spec)}
 
 
-def _format_time(wall: float) -> str:
-    """Kubernetes' MicroTime."""
+def format_time(wall: float) -> str:
+    """Seconds since 1970 as Kubernetes' MicroTime."""
     return datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 

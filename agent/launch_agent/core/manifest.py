@@ -6,13 +6,13 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from launch_agent.core import clusters, environment, macros, names, places, pull_secrets, receipt, services
+from launch_agent.core import clusters, environment, macros, marks, names, places, pull_secrets, receipt, services
 from launch_agent.core.context import LaunchContext
 from launch_agent.core.kinds import Kind
-from launch_agent.core.models import KeySecret, Manifest, Plan, QueueItem, Resource
+from launch_agent.core.models import MANIFEST_PATH, SERVICES_PATH, KeySecret, Manifest, Plan, QueueItem, Resource
 from launch_agent.core.spec import RunSpec
 from launch_agent.core.transforms import code, containers, identity, security, timing
-from launch_agent.core.transforms.facts import PATH, Body, Facts, Transform
+from launch_agent.core.transforms.facts import Body, Facts, Transform
 from launch_agent.core.transforms.roles import list_roles, main_path
 from launch_agent.errors import RefusedError, SpecError
 
@@ -57,7 +57,7 @@ def plan(item: QueueItem, spec: RunSpec, run_id: str, context: LaunchContext, *,
 
 def _plan_object(item: QueueItem, spec: RunSpec, run_id: str, context: LaunchContext, api_key: str | None) -> Plan:
     values = macros.collect(spec, run_id, context)
-    filled: Body = macros.fill(spec.resource_args, values, PATH)
+    filled: Body = macros.fill(spec.resource_args, values, MANIFEST_PATH)
     kind = find_kind(spec, filled, context)
     own_key, key_secret = _choose_key(spec, run_id, context, api_key)
     pull = context.pull_credential
@@ -71,7 +71,7 @@ def _plan_object(item: QueueItem, spec: RunSpec, run_id: str, context: LaunchCon
         kind,
         places_image=macros.uses(spec.resource_args, macros.IMAGE),
         max_runtime=spec.max_runtime,
-        pull_secret=names.secret_name(run_id, pull_secrets.PREFIX) if pull else "",
+        pull_secret=names.secret_name(run_id, pull_secrets.PREFIX, spec.resume_count) if pull else "",
     )
     body = _transform(filled, facts)
     namespace = body["metadata"]["namespace"]
@@ -79,8 +79,8 @@ def _plan_object(item: QueueItem, spec: RunSpec, run_id: str, context: LaunchCon
     if own_key is not None and key_secret is not None:
         secrets.append(_make_key_secret(key_secret, own_key, namespace, facts))
     if pull:
-        secrets.append(pull_secrets.make(pull, run_id, namespace, _secret_labels(facts)))
-    configs = tuple(macros.fill(spec.additional_services, values, services.PATH))
+        secrets.append(pull_secrets.make(pull, facts.pull_secret, namespace, _secret_labels(facts)))
+    configs = tuple(macros.fill(spec.additional_services, values, SERVICES_PATH))
     return Plan(
         workload=body,
         secrets=tuple(secrets),
@@ -91,6 +91,9 @@ def _plan_object(item: QueueItem, spec: RunSpec, run_id: str, context: LaunchCon
         max_runtime=spec.max_runtime,
         is_endless=kind.is_endless,
         pull_registry=pull.registry if pull else "",
+        max_resume_count=min(
+            spec.agent_args.get("max_resume_count", context.max_resume_count), context.max_resume_count
+        ),
     )
 
 
@@ -101,7 +104,12 @@ def find_kind(spec: RunSpec, filled: Mapping[str, Any], context: LaunchContext) 
     version, name = str(filled["apiVersion"]), str(filled["kind"])
     kind = context.kinds.find(version, name, filled)
     if kind.refusal:
-        raise RefusedError(f"{PATH}.kind: a {name} of {version} is not launched.", detail=kind.refusal)
+        group = context.kinds.find_group(name)
+        is_misnamed = group not in {"", kind.group}
+        cure = f"A {name} is of the group {group}: correct apiVersion." if is_misnamed else ""
+        raise RefusedError(
+            f"{MANIFEST_PATH}.kind: a {name} of {version} is not launched.", detail=kind.refusal, resolution=cure
+        )
     return kind
 
 
@@ -114,14 +122,14 @@ def _transform(filled: Body, facts: Facts) -> Body:
         if body != before:
             applied.append(transform.__name__)
     text = receipt.write(filled, body, applied, facts.context)
-    return places.put(body, ("metadata", "annotations", receipt.ANNOTATION), text)
+    return places.put(body, ("metadata", "annotations", marks.RECEIPT_ANNOTATION), text)
 
 
 def _choose_key(
     spec: RunSpec, run_id: str, context: LaunchContext, api_key: str | None
 ) -> tuple[str | None, KeySecret | None]:
     """(the key that needs a Secret of its own, where the job finds it). The release's Secret is never written (W28)."""
-    own = KeySecret(names.secret_name(run_id))
+    own = KeySecret(names.secret_name(run_id, resume_count=spec.resume_count))
     if spec.api_key:
         return spec.api_key, own
     if context.key_secret:
@@ -142,9 +150,9 @@ def _make_key_secret(place: KeySecret, key: str, namespace: str, facts: Facts) -
 def _secret_labels(facts: Facts) -> dict[str, str]:
     labels = identity.make_labels(facts)
     return {
-        "wandb.ai/created-by": "launch-agent",
-        identity.INSTALLATION_LABEL: labels[identity.INSTALLATION_LABEL],
-        identity.ITEM_LABEL: labels[identity.ITEM_LABEL],
+        marks.CREATED_BY_LABEL: marks.CREATED_BY,
+        marks.INSTALLATION_LABEL: labels[marks.INSTALLATION_LABEL],
+        marks.ITEM_LABEL: labels[marks.ITEM_LABEL],
     }
 
 
@@ -154,6 +162,12 @@ def _read_wait(spec: RunSpec) -> float | None:
         return None
     wanted = spec.agent_args.get("wait_timeout")
     return SERVICE_WAIT if wanted is None else float(wanted)
+
+
+def _find_resume_limit(spec: RunSpec, context: LaunchContext) -> int:
+    """The item's own, up to the agent's owner's."""
+    own: int = spec.agent_args.get("max_resume_count", context.max_resume_count)
+    return min(own, context.max_resume_count)
 
 
 SERVICE_WAIT = 300.0
@@ -170,21 +184,31 @@ def _find_oddities(manifest: Mapping[str, Any], facts: Facts) -> tuple[str, ...]
         if found and found != image and not facts.places_image:
             used = "the item's image was used" if facts.kind.is_job or facts.kind.is_pod else "that one was used"
             result.append(f"The queue's config names the image {found} for the job's container; {used}.")
+    if facts.pull_secret and not security.list_pull_places(read, facts.kind):
+        result.append(
+            f"A {facts.kind.kind} has no place for the Secret {facts.pull_secret}, with which images of the agent's "
+            "registry are pulled; name one in the service account of its pods."
+        )
     return tuple(dict.fromkeys(result))
 
 
 def _find_job_oddities(manifest: Mapping[str, Any]) -> list[str]:
-    result = [f"{PATH}.{key} is no field of a Job and was left out." for key in manifest if key not in identity.FIELDS]
+    result = [
+        f"{MANIFEST_PATH}.{key} is no field of a Job and was left out."
+        for key in manifest
+        if key not in identity.FIELDS
+    ]
     if manifest.get("apiVersion") == "batch/v1beta1":
-        result.append(f"{PATH}.apiVersion: there is no Job in batch/v1beta1; it was sent as batch/v1.")
+        result.append(f"{MANIFEST_PATH}.apiVersion: there is no Job in batch/v1beta1; it was sent as batch/v1.")
     job = manifest.get("spec") or {}
     template = job.get("template") or {}
     if "backOffLimit" in job:
-        result.append(f"{PATH}.spec.backOffLimit is spelled backoffLimit in Kubernetes; it was left out.")
+        result.append(f"{MANIFEST_PATH}.spec.backOffLimit is spelled backoffLimit in Kubernetes; it was left out.")
     for key, place in identity.MISPLACED.items():
         if key in template:
             result.append(
-                f"{PATH}.spec.template.{key} stands at the wrong level and was left out; it belongs to {place}."
+                f"{MANIFEST_PATH}.spec.template.{key} stands at the wrong level and was left out; "
+                f"it belongs to {place}."
             )
     return result
 

@@ -7,12 +7,20 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from launch_agent.core.marks import TTL_ANNOTATION
+
 Manifest = Mapping[str, Any]
 """A Kubernetes object as a plain dictionary. Never changed in place."""
 
+MANIFEST_PATH = "resource_args.kubernetes"
+"""Where a run spec has the manifest: what paths in messages begin with."""
 
-TTL_ANNOTATION = "launch-agent/ttl-seconds-after-finished"
-"""Holds a Job's ``ttlSecondsAfterFinished`` back until its outcome is reported."""
+SERVICES_PATH = "additional_services"
+"""Where it has the objects beside it."""
+
+
+MAX_RESUME_COUNT = 5
+"""How often W&B's agent puts a preempted item back into its queue (protocol 2.6)."""
 
 
 class Resource(StrEnum):
@@ -60,6 +68,7 @@ class Step(StrEnum):
     CLAIMED = "claimed"  # the record is written, the ack not confirmed
     ACKED = "acked"  # ours; the object may or may not exist yet
     CREATED = "created"  # the object was created, once
+    REQUEUEING = "requeueing"  # it was preempted, and the item is being put back into its queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +132,19 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a workload ended, as long as W&B can not be told: whoever goes on tells this, whatever it sees by then.
+
+    ``has_run`` says that a run may have been begun; ``tail`` are the last lines. No text holds a key.
+    """
+
+    state: JobState
+    diagnosis: Diagnosis | None = None
+    has_run: bool = True
+    tail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """The ledger's entry for one claimed item: all that a new process needs to go on (design section 3).
 
@@ -130,7 +152,9 @@ class Record:
     live in seconds that the finished object gets once its outcome is reported; until then it is held back.
     ``created_at`` is when the workload was created, 0 before. ``max_runtime`` is after how many seconds from then on
     the agent deletes it (None: never, or the object has a deadline of its own); for an endless kind that is its
-    ordinary end, for all others a failure.
+    ordinary end, for all others a failure. ``max_resume_count`` is how often the item may be queued again after a
+    preemption. ``shard`` is whose record was read (`shares`); the ledger writes its own.
+    ``outcome`` is None for all but what has ended and could not be reported at once.
     """
 
     item_id: str
@@ -148,6 +172,9 @@ class Record:
     created_at: float = 0.0
     max_runtime: float | None = None
     is_endless: bool = False
+    max_resume_count: int = MAX_RESUME_COUNT
+    shard: int = 0
+    outcome: Outcome | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +205,7 @@ class Plan:
     max_runtime: float | None = None
     is_endless: bool = False
     pull_registry: str = ""
+    max_resume_count: int = MAX_RESUME_COUNT
 
     @property
     def objects(self) -> tuple[Manifest, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 
+from launch_agent.core.models import MANIFEST_PATH
 from launch_agent.errors import SpecError
 
 NAME_LIMIT = 63
@@ -25,24 +26,32 @@ _PREFIX = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 
 
-def object_name(item_id: str, entity: str, project: str, prefix: str = "", *, limit: int = JOB_LIMIT) -> str:
+def object_name(
+    item_id: str,
+    entity: str,
+    project: str,
+    prefix: str = "",
+    *,
+    limit: int = JOB_LIMIT,
+    path: str = f"{MANIFEST_PATH}.metadata.generateName",
+) -> str:
     """The name of an item's workload: ``launch-<entity>-<project>-<hash>``, or the user's ``prefix`` and the hash.
 
     A valid DNS label of at most ``limit`` characters, with parts of both names where they are long.
-    Raises SpecError if ``prefix`` (a ``metadata.generateName``) can not begin a name.
+    Raises SpecError with ``path`` if ``prefix`` (a ``metadata.generateName``) can not begin a name.
     """
     digest = short_hash(item_id)
     if prefix:
-        return _check_prefix(prefix)[: limit - HASH_LENGTH] + digest
+        return _check_prefix(prefix, path)[: limit - HASH_LENGTH] + digest
     parts = [part for part in (slug(entity), slug(project)) if part]
     room = limit - HASH_LENGTH - len("launch--") - max(len(parts) - 1, 0)
     return "-".join(["launch", *_shorten(parts, room), digest])
 
 
-def _check_prefix(prefix: str) -> str:
+def _check_prefix(prefix: str, path: str) -> str:
     if not _PREFIX.fullmatch(prefix):
         raise SpecError(
-            "resource_args.kubernetes.metadata.generateName",
+            path,
             "can not begin a name in Kubernetes.",
             resolution="Use small letters, digits and dashes, and begin with a letter or a digit.",
         )
@@ -100,8 +109,13 @@ def check_namespace(name: str, path: str) -> str:
     return name
 
 
-def secret_name(run_id: str, prefix: str = "wandb-api-key-") -> str:
-    """A Secret of one run: ``wandb-api-key-<run id>``, ``regcred-<run id>`` (protocol 7.3.3), made valid."""
+def secret_name(run_id: str, prefix: str = "wandb-api-key-", resume_count: int = 0) -> str:
+    """A Secret of one run: ``wandb-api-key-<run id>``, ``regcred-<run id>`` (protocol 7.3.3), made valid.
+
+    A run that goes on after a preemption has Secrets of its own: those of before may just be going.
+    """
+    if resume_count:
+        run_id = f"{run_id}-r{resume_count}"
     room = NAME_LIMIT - len(prefix)
     if len(run_id) <= room and _LABEL.fullmatch(run_id):
         return prefix + run_id

@@ -124,6 +124,9 @@ def from_job(job: Manifest) -> Diagnosis | None:
         if any(kind in conditions for kind in status.SUCCEEDED) or not status.is_suspended(status.JOB, job):
             return None
         return _explain_suspension(name, str((conditions.get("Suspended") or {}).get("message") or ""))
+    if status.is_disruption(failed):
+        what, cure = "lost its pod: it was evicted or preempted, or its node is gone", "Launch it again."
+        return Diagnosis(Category.DISRUPTED, f"{name} {what}.", clip(failed.get("message")), cure)
     category, what, cure = _JOB_REASONS.get(
         failed.get("reason") or "", (Category.UNKNOWN, "failed", "Look at the Job's events and pods.")
     )

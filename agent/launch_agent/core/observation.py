@@ -8,7 +8,8 @@ from typing import Any
 
 from launch_agent.core import diagnosis, status
 from launch_agent.core.diagnosis import Category, Finding
-from launch_agent.core.kind_facts import LEADING_ANNOTATION, MAIN_ANNOTATION, Kind
+from launch_agent.core.kind_facts import Kind
+from launch_agent.core.marks import LEADING_ANNOTATION, MAIN_ANNOTATION
 from launch_agent.core.models import Diagnosis, JobState, Manifest, Observation
 
 INDEXES = (

@@ -30,13 +30,19 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """The workload is over, or was given up; what is left is to report it."""
+    """The workload is over, or was given up; what is left is to report it.
+
+    ``has_run`` says that a run may have been begun. ``is_final``: it is not put back into its queue.
+    ``is_leaving``: all is reported, and the object is being let go.
+    """
 
     state: JobState
     diagnosis: Diagnosis | None = None
     has_run: bool = True
     tail: str = ""
     checks: int = 0
+    is_final: bool = False
+    is_leaving: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,9 @@ class Tracked:
 
     ``wake_at`` is when the item wants a `Woken` event; ``waiting`` is the category of trouble and since when.
     ``blank_since`` is since when it has no pods that are known of, ``looks`` how often it was looked at since then.
-    ``is_blind`` says that a watch for it is refused; ``is_overdue`` that it was deleted because of its ``max_runtime``.
+    ``disruption`` is the reason for which the cluster takes its only pod away: that pod may be gone before the workload
+    says that it failed. ``is_blind`` says that a watch for it is refused; ``is_overdue`` that it was deleted because of
+    its ``max_runtime``.
     """
 
     record: Record
@@ -55,6 +63,7 @@ class Tracked:
     starting_since: float | None = None
     blank_since: float | None = None
     looks: int = 0
+    disruption: Diagnosis | None = None
     is_blind: bool = False
     is_overdue: bool = False
     stop_seen_at: float | None = None

@@ -6,15 +6,19 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from launch_agent.core.shares import MOST, name_lease
+
 
 class Feature(StrEnum):
-    """What a right is for. The last two are needed only where their values are set."""
+    """What a right is for. The last three are needed only where their values are set."""
 
     RECORDS = "records"
     LEASE = "lease"
+    SHARDS = "shards"
     JOBS = "jobs"
     CUSTOM_RESOURCES = "custom-resources"
     ADDITIONAL_SERVICES = "additional-services"
+    REPLICAS = "replicas"
 
 
 class Scope(StrEnum):
@@ -28,6 +32,7 @@ class Name(StrEnum):
     """What a name in the table stands for."""
 
     LEASE = "<lease>"
+    SHARDS = "<lease>-<n>"
     API_KEY = "<api-key>"
 
 
@@ -59,7 +64,8 @@ TABLE: tuple[Permission, ...] = (
         "",
         "configmaps",
         ("create", "list", "patch", "delete"),
-        "One ConfigMap for each item in work, so that a restart loses nothing; listed when the agent starts.",
+        "One ConfigMap for each item in work, so that a restart loses nothing; listed when the agent starts, and by "
+        "`items` and `drain`.",
     ),
     Permission(
         Feature.LEASE,
@@ -69,6 +75,16 @@ TABLE: tuple[Permission, ...] = (
         ("get", "update"),
         "The release's Lease decides which of its pods takes items; the chart makes it, the agent renews it.",
         (Name.LEASE,),
+    ),
+    Permission(
+        Feature.SHARDS,
+        Scope.AGENT,
+        "coordination.k8s.io",
+        "leases",
+        ("get", "update"),
+        "With `agent.replicas`, each further shard of the work has a Lease of its own; what a larger number left is "
+        "followed to its end after the number is made smaller.",
+        (Name.SHARDS,),
     ),
     Permission(
         Feature.JOBS,
@@ -108,7 +124,8 @@ TABLE: tuple[Permission, ...] = (
         "",
         "secrets",
         ("create", "patch", "delete"),
-        "The API key of an item that brings its own: made, handed to its job, deleted if the job can't be made.",
+        "The API key of an item that brings its own, and what images of the configured registry are pulled with: "
+        "made, handed to its job, renewed, deleted if the job can't be made.",
     ),
     Permission(
         Feature.JOBS,
@@ -121,6 +138,15 @@ TABLE: tuple[Permission, ...] = (
     ),
 )
 """What the agent does, and nothing else. Secrets are never listed or watched."""
+
+REPLICAS = Permission(
+    Feature.REPLICAS,
+    Scope.AGENT,
+    "coordination.k8s.io",
+    "leases",
+    ("create",),
+    "The Leases of further shards are made when they are first needed. Kubernetes can't limit `create` to names.",
+)
 
 MADE = ("create", "patch", "delete")
 SERVICES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
@@ -143,10 +169,21 @@ def list_permissions(
     custom_resources: Sequence[CustomResource] = (),
 ) -> tuple[Permission, ...]:
     """The rights for these features, in the table's order, with names filled in; an empty name leaves its right out."""
-    filled = {Name.LEASE.value: lease, Name.API_KEY.value: key_secret}
-    rows = [*TABLE, *_list_custom(custom_resources), *_list_services()]
-    named = [replace(row, names=tuple(filled[name] for name in row.names)) for row in rows if row.feature in features]
+    filled = {Name.LEASE: (lease,), Name.API_KEY: (key_secret,), Name.SHARDS: _name_shards(lease)}
+    rows = [*TABLE, *_list_custom(custom_resources), *_list_services(), REPLICAS]
+    named = [
+        replace(row, names=tuple(one for name in row.names for one in filled[Name(name)]))
+        for row in rows
+        if row.feature in features
+    ]
     return tuple(row for row in named if all(row.names))
+
+
+def _name_shards(lease: str) -> tuple[str, ...]:
+    """The Leases of all further shards that there may be; the table's own name for the table's own Lease."""
+    if lease in {"", Name.LEASE}:
+        return (Name.SHARDS.value if lease else "",)
+    return tuple(name_lease(lease, shard) for shard in range(1, MOST))
 
 
 def _list_custom(resources: Sequence[CustomResource]) -> list[Permission]:

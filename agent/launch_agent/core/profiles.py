@@ -206,7 +206,7 @@ CONTROLS: tuple[Control, ...] = (
         "labels and annotations of launch-agent/, and W&B's own of wandb.ai/",
         _ONE,
         "The agent finds its pods by these marks, and sets them itself.",
-        finders.marks,
+        finders.own_marks,
         reads_words=True,
     ),
 )

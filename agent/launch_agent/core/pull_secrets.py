@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from launch_agent.core import names
-
 PREFIX = "regcred-"
 FIELD = ".dockerconfigjson"
 
@@ -23,12 +21,12 @@ class PullCredential:
     password: str = field(repr=False)
 
 
-def make(credential: PullCredential, run_id: str, namespace: str, labels: Mapping[str, str]) -> dict[str, Any]:
-    """The Secret ``regcred-<run id>``, filed under the registry's host: it fits all of its repositories."""
+def make(credential: PullCredential, name: str, namespace: str, labels: Mapping[str, str]) -> dict[str, Any]:
+    """The Secret (``regcred-<run id>``), filed under the registry's host: it fits all of its repositories."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"name": names.secret_name(run_id, PREFIX), "namespace": namespace, "labels": dict(labels)},
+        "metadata": {"name": name, "namespace": namespace, "labels": dict(labels)},
         "type": "kubernetes.io/dockerconfigjson",
         "data": make_data(credential),
     }

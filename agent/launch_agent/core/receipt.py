@@ -9,7 +9,6 @@ from typing import Any
 from launch_agent.core import places
 from launch_agent.core.context import LaunchContext
 
-ANNOTATION = "launch-agent/receipt"
 LIMIT = 4096
 """Characters of the annotation."""
 

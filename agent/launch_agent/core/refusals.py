@@ -10,11 +10,9 @@ from typing import Any
 
 from launch_agent.core import places
 from launch_agent.core.entries import Entry, walk
-from launch_agent.core.models import Resource
+from launch_agent.core.models import MANIFEST_PATH, Resource
 from launch_agent.core.spec import RunSpec
 from launch_agent.errors import RefusedError
-
-PATH = "resource_args.kubernetes"
 
 TARGETS = (Resource.KUBERNETES, Resource.LOCAL_PROCESS)
 """The resources that this agent can launch on."""
@@ -32,7 +30,7 @@ def check(spec: RunSpec, secure_mode: bool = False) -> None:
     if not secure_mode:
         return
     if spec.resource is Resource.KUBERNETES:
-        _check_secure(spec.resource_args, PATH)
+        _check_secure(spec.resource_args, MANIFEST_PATH)
         for index, service in enumerate(spec.additional_services):
             _check_secure(service.get("config") or {}, f"additional_services[{index}].config")
     if spec.overrides.entry_point:

@@ -30,15 +30,28 @@ def overrun(limit: float) -> Diagnosis:
     )
 
 
-def endless_over(limit: float) -> str:
+def endless_over(limit: float) -> Diagnosis:
     """A workload that never ends by itself has had its time."""
-    return f"The workload's max_runtime of {limit:g} s is over: it was deleted, as it never ends by itself."
+    return Diagnosis(
+        category="DeadlineExceeded",
+        summary=f"The workload's max_runtime of {limit:g} s is over: it was deleted, as it never ends by itself.",
+    )
+
+
+STOPPED = Diagnosis(category="Stopped", summary="The run was stopped before it began.")
+"""Somebody stopped a run whose script had not come to wandb.init()."""
 
 
 def failed(diagnosis: Diagnosis | None, tail: str) -> str:
     """The workload failed: why, and its last lines."""
     text = diagnosis.text if diagnosis else "The workload failed."
     return text + _last_lines(tail)
+
+
+def requeued(diagnosis: Diagnosis | None, item_id: str, count: int, limit: int) -> str:
+    """The workload was preempted, and its item is in the queue again."""
+    what = diagnosis.summary if diagnosis else "The workload was preempted."
+    return f"{what} Its run goes on with item {item_id}, which was put into the queue ({count} of {limit} times)."
 
 
 def unfinished(state: JobState, diagnosis: Diagnosis | None, tail: str, is_begun: bool) -> str:

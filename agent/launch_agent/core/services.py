@@ -8,17 +8,16 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from launch_agent.core import environment, names, places, pod_shapes
+from launch_agent.core import environment, marks, names, places, pod_shapes
 from launch_agent.core.kinds import Kind, PodTemplate
-from launch_agent.core.shapes import Object, text
+from launch_agent.core.models import SERVICES_PATH
+from launch_agent.core.shapes import Object, Texts, boolean, text
 from launch_agent.core.transforms.containers import escape, key_reference
 from launch_agent.core.transforms.facts import Body, Facts
-from launch_agent.core.transforms.identity import INSTALLATION_LABEL, ITEM_ANNOTATION, ITEM_LABEL, make_labels
+from launch_agent.core.transforms.identity import make_labels
 from launch_agent.core.transforms.roles import change_main, list_templates
 from launch_agent.core.transforms.security import add_pull_secret, restrict
 from launch_agent.errors import RefusedError, SpecError
-
-PATH = "additional_services"
 
 KINDS: Mapping[tuple[str, str], Kind] = {
     ("v1", "Service"): Kind("", "Service"),
@@ -29,13 +28,23 @@ KINDS: Mapping[tuple[str, str], Kind] = {
 }
 """What a service may be made of."""
 
+OWN_LABELS = (marks.INSTALLATION_LABEL, marks.ITEM_LABEL, marks.SHARD_LABEL)
+
 _DNS_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 """A Service's name is a DNS-1035 label."""
 
-AUXILIARY_LABEL = "wandb.ai/auxiliary-resource"
 
 _SERVICE = Object(
-    {"apiVersion": text, "kind": text, "metadata": pod_shapes.OBJECT_META}, required=("apiVersion", "kind")
+    {
+        "apiVersion": text,
+        "kind": text,
+        "metadata": pod_shapes.OBJECT_META,
+        "spec": Object(),
+        "data": Texts(),
+        "binaryData": Texts(),
+        "immutable": boolean,
+    },
+    required=("apiVersion", "kind"),
 )
 
 
@@ -47,11 +56,11 @@ def plan(configs: tuple[Mapping[str, Any], ...], facts: Facts, namespace: str) -
     made: list[Body] = []
     seen: set[tuple[str, str]] = set()
     for index, entry in enumerate(configs):
-        body = _plan_one(entry, f"{PATH}[{index}].config", index, facts, namespace)
+        body = _plan_one(entry, f"{SERVICES_PATH}[{index}].config", index, facts, namespace)
         key = (body["kind"], body["metadata"]["name"])
         if key in seen:
             raise SpecError(
-                f"{PATH}[{index}].config.metadata.name",
+                f"{SERVICES_PATH}[{index}].config.metadata.name",
                 f"is the name of another {body['kind']} of this item.",
                 resolution="Give each service a name of its own.",
             )
@@ -78,7 +87,7 @@ def _plan_one(entry: Mapping[str, Any], path: str, index: int, facts: Facts, nam
     body = _read_template(body, kind, path)
     body = _mark(body, kind, facts)
     for role in list_templates(body, kind):
-        body = change_main(body, role, partial(_with_environment, facts=facts))
+        body = change_main(body, replace(role, base=path), partial(_with_environment, facts=facts))
     return add_pull_secret(restrict(body, facts), facts)
 
 
@@ -90,19 +99,26 @@ def _name(body: Body, path: str, index: int, entry: Mapping[str, Any], facts: Fa
             resolution="Leave it out: a service is made beside its job, waited for there and deleted with it.",
         )
     if name := metadata.get("name"):
-        name = names.check_name(name, f"{path}.metadata.name")
-        if body["kind"] == "Service" and not _DNS_NAME.fullmatch(name):
-            raise SpecError(
-                f"{path}.metadata.name",
-                "is no name for a Service: it begins with a digit, or has a dot.",
-                resolution="Begin it with a letter: redis-${run_id}, not ${run_id}-redis.",
-            )
+        place, name = f"{path}.metadata.name", names.check_name(name, f"{path}.metadata.name")
     else:
-        base = names.slug(str(entry.get("name") or "service"))[:30].strip("-") or "service"
-        base = base if base[0].isalpha() else f"service-{base}"
-        name = names.object_name(f"{facts.item.id}/{index}", facts.spec.entity, facts.spec.project, f"{base}-")
+        place = f"{path}.metadata.generateName"
+        prefix = metadata.get("generateName") or _prefix(entry)
+        spec = facts.spec
+        name = names.object_name(f"{facts.item.id}/{index}", spec.entity, spec.project, prefix, path=place)
+    if body["kind"] == "Service" and not _DNS_NAME.fullmatch(name):
+        raise SpecError(
+            place,
+            "is no name for a Service: it begins with a digit, or has a dot.",
+            resolution="Begin it with a letter: redis-${run_id}, not ${run_id}-redis.",
+        )
     rest = {key: value for key, value in metadata.items() if key not in {"name", "generateName", "namespace"}}
     return {**body, "metadata": {"name": name, "namespace": namespace, **rest}}
+
+
+def _prefix(entry: Mapping[str, Any]) -> str:
+    """What the name of a service begins with that has none of its own."""
+    base = names.slug(str(entry.get("name") or "service"))[:30].strip("-") or "service"
+    return f"{base}-" if base[0].isalpha() else f"service-{base}-"
 
 
 def _read_template(body: Body, kind: Kind, path: str) -> Body:
@@ -124,15 +140,15 @@ def _mark(body: Body, kind: Kind, facts: Facts) -> Body:
     """W&B's labels and ours; pods of a service carry no item: they are no part of the workload."""
     labels = make_labels(facts)
     auxiliary = {
-        "wandb.ai/run-id": labels["wandb.ai/run-id"],
-        "wandb.ai/created-by": "launch-agent",
-        AUXILIARY_LABEL: _auxiliary(facts),
+        marks.RUN_LABEL: labels[marks.RUN_LABEL],
+        marks.CREATED_BY_LABEL: marks.CREATED_BY,
+        marks.AUXILIARY_LABEL: _auxiliary(facts),
     }
     for role in list_templates(body, kind):
         body = _with_labels(body, (*role.path, "metadata"), auxiliary)
-    own = {key: labels[key] for key in (INSTALLATION_LABEL, ITEM_LABEL)}
+    own = {key: labels[key] for key in OWN_LABELS if key in labels}
     body = _with_labels(body, ("metadata",), {**auxiliary, **own})
-    return places.put(body, ("metadata", "annotations", ITEM_ANNOTATION), facts.item.id)
+    return places.put(body, ("metadata", "annotations", marks.ITEM_ANNOTATION), facts.item.id)
 
 
 def _with_labels(body: Body, path: places.Path, labels: Mapping[str, str]) -> Body:

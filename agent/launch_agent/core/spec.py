@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from launch_agent.core import pod_shapes
+from launch_agent.core.depth import check_depth
 from launch_agent.core.merging import unwrap
 from launch_agent.core.models import Resource
 from launch_agent.core.shapes import Each, Object, Texts, boolean, duration, natural, scalar, seconds, text
@@ -33,6 +34,7 @@ AGENT_KEYS: Mapping[Resource, frozenset[str]] = {
             "wait_for_ready",
             "wait_timeout",
             "max_runtime",
+            "max_resume_count",
             "name",
             "runner",
             "group",
@@ -140,6 +142,7 @@ class RunSpec:
 
 def parse(run_spec: Mapping[str, Any]) -> RunSpec:
     """Read a run spec. Raises SpecError with the key's path, what is wanted there and the type of what was found."""
+    check_depth(run_spec)
     values = _SPEC(run_spec, "")
     resource = _read_resource(values.get("resource"))
     manifest, agent_args = read_arguments(values.get("resource_args", {}), resource)
@@ -253,6 +256,7 @@ _AGENT_ARGUMENTS = Object(
         "context": text,
         "builder": Object(),
         "max_runtime": duration,
+        "max_resume_count": natural,
         "wait_for_ready": boolean,
         "wait_timeout": seconds,
     }

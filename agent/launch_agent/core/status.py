@@ -183,7 +183,8 @@ def from_job(job: Manifest | None, pods: Sequence[Manifest] = ()) -> JobState:
     if any(kind in conditions for kind in SUCCEEDED):
         return JobState.FINISHED
     if any(kind in conditions for kind in FAILED):
-        return JobState.PREEMPTED if _was_disrupted(conditions, pods) else JobState.FAILED
+        was_taken = any(map(is_disruption, conditions.values())) or _was_disrupted(conditions, pods)
+        return JobState.PREEMPTED if was_taken else JobState.FAILED
     if is_deleted(job):
         return JobState.STOPPING
     if is_suspended(JOB, job):
@@ -216,6 +217,11 @@ def _was_disrupted(conditions: Mapping[str, Mapping[str, Any]], pods: Sequence[M
 
 
 # ── parts of objects ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def is_disruption(condition: Mapping[str, Any]) -> bool:
+    """Whether a Job's condition says that a rule of its podFailurePolicy ended it as its pod was taken away."""
+    return condition.get("reason") == "PodFailurePolicy" and "DisruptionTarget" in str(condition.get("message"))
 
 
 def disruption_of(pod: Manifest) -> Mapping[str, Any] | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from launch_agent.core.entries import Entry
+from launch_agent.core.entries import Entry, list_objects
 from launch_agent.core.places import Path
 from launch_agent.core.policy import Subject
 
@@ -104,7 +104,7 @@ def _names(value: Any) -> Iterator[tuple[str, Path]]:
 
 def _find_volumes(entry: Entry) -> Iterator[Use]:
     """The kinds of volumes: the member of each besides its name."""
-    for index, volume in enumerate(_objects(entry.value)):
+    for index, volume in enumerate(list_objects(entry.value)):
         for key in volume:
             if key != "name" and volume[key] is not None:
                 yield Use(Subject.VOLUME_TYPES, str(key), (*entry.path, index, str(key)))
@@ -119,7 +119,7 @@ def _find_host_path(entry: Entry) -> Iterator[Use]:
 
 def _find_expressions(entry: Entry) -> Iterator[Use]:
     """Which nodes an affinity asks for. All but ``In`` may reach any value of the key."""
-    for index, one in enumerate(_objects(entry.value)):
+    for index, one in enumerate(list_objects(entry.value)):
         key = NODE_NAME if entry.key == "matchFields" else _text(one.get("key"))
         path = (*entry.path, index)
         if one.get("operator") == "In":
@@ -132,14 +132,9 @@ def _find_expressions(entry: Entry) -> Iterator[Use]:
 
 def _find_tolerations(entry: Entry) -> Iterator[Use]:
     """Which taints are tolerated; without a key all are."""
-    for index, one in enumerate(_objects(entry.value)):
+    for index, one in enumerate(list_objects(entry.value)):
         value = "*" if one.get("operator") == "Exists" else _text(one.get("value"))
         yield Use(Subject.TOLERATIONS, f"{one.get('key') or '*'}={value}", (*entry.path, index))
-
-
-def _objects(value: Any) -> list[Mapping[str, Any]]:
-    entries = value if isinstance(value, (list, tuple)) else ()
-    return [entry if isinstance(entry, Mapping) else {} for entry in entries]
 
 
 def _text(value: Any) -> str:

@@ -13,7 +13,7 @@ from launch_agent.core import clusters
 from launch_agent.runtime.loops import Loops
 from launch_agent.runtime.metrics import Metrics
 from launch_agent.targets.base import Post
-from launch_agent.targets.kubernetes import NoticeSink
+from launch_agent.targets.kubernetes import NoticeSink, shape_of
 
 STALE = 900.0
 """Seconds without a word from the API server after which a watch counts as broken: it lists anew each 600 s."""
@@ -39,7 +39,14 @@ class Watches:
     """One watch per (cluster, kind, namespace), started when it is first wanted."""
 
     def __init__(
-        self, connect: Callable[[str], Client], *, selector: str, post: Post, loops: Loops, metrics: Metrics
+        self,
+        connect: Callable[[str], Client],
+        *,
+        selector: str,
+        post: Post,
+        loops: Loops,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """``connect`` gives the client of a cluster, or raises ConfigError."""
         self._connect = connect
@@ -47,6 +54,7 @@ class Watches:
         self._post = post
         self._loops = loops
         self._metrics = metrics
+        self._clock = clock
         self._running: dict[Watched, Watch] = {}
 
     def ensure(self, cluster: str, api_version: str, kind: str, namespace: str) -> None:
@@ -54,7 +62,15 @@ class Watches:
         watched = Watched(cluster, api_version, kind, namespace)
         if watched in self._running:
             return
-        watch = Watch(lambda: self._connect(cluster), api_version, kind, namespace, label_selector=self._selector)
+        watch = Watch(
+            lambda: self._connect(cluster),
+            api_version,
+            kind,
+            namespace,
+            label_selector=self._selector,
+            shape=shape_of(api_version, kind),
+            clock=self._clock,
+        )
         self._running[watched] = watch
         # A watch may be silent for long and be well; `stale` judges it.
         name = " ".join(part for part in ("watch", api_version, kind, namespace, cluster) if part)
@@ -75,7 +91,7 @@ class Watches:
 
     def stale(self) -> list[str]:
         """Watches that have not heard from the API server for `STALE` seconds."""
-        now = time.time()
+        now = self._clock()
         stale = []
         for watched, watch in list(self._running.items()):
             labels = (watched.kind, watched.namespace, clusters.describe(watched.cluster) if watched.cluster else "")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from launch_agent.adapters.kubernetes import access
@@ -13,11 +14,10 @@ from launch_agent.adapters.kubernetes.access import ClusterAccess
 from launch_agent.adapters.kubernetes.client import Client as KubernetesClient
 from launch_agent.adapters.kubernetes.lease import ClusterStore
 from launch_agent.adapters.wandb.client import Client as WandbClient
+from launch_agent.core import shares
 from launch_agent.core.leadership import Candidate
 from launch_agent.errors import ConfigError
-from launch_agent.runtime.guard import Alone, Guard
-from launch_agent.runtime.lease import TIMEOUT, LeaseGuard
-from launch_agent.runtime.metrics import Metrics
+from launch_agent.runtime.lease import TIMEOUT
 from launch_agent.settings import Settings
 
 
@@ -43,25 +43,31 @@ def find_cluster(
     return found or access.from_kubeconfig(settings.kubeconfig, settings.kube_context, environ=environ, home=home)
 
 
-def connect_lease(
-    settings: Settings,
-    cluster: ClusterAccess | None,
-    metrics: Metrics,
-    *,
-    on_held: Callable[[], None],
-    on_lost: Callable[[str], None],
-    on_replaced: Callable[[], None],
-) -> Guard:
-    """The Lease that the settings name, over a connection of its own; without a name there is nobody else."""
-    if settings.lease is None:
-        return Alone()
-    if cluster is None or settings.pod_namespace is None:
+@dataclass(frozen=True, slots=True)
+class Leases:
+    """The Leases of an installation, over connections of their own."""
+
+    client: KubernetesClient
+    namespace: str
+    name: str
+
+    def find(self, shard: int) -> ClusterStore:
+        """The Lease of a shard."""
+        return ClusterStore(self.client, self.namespace, shares.name_lease(self.name, shard))
+
+
+def connect_leases(settings: Settings) -> Leases:
+    """Where the Leases of the settings' installation are. Raises ConfigError without a cluster for them."""
+    cluster = find_cluster(settings)
+    if cluster is None or settings.pod_namespace is None or settings.lease is None:
         raise ConfigError(
             f"LAUNCH_AGENT_LEASE names the Lease {settings.lease!r}, but there is no cluster or no namespace for it.",
             resolution="Set POD_NAMESPACE and reach a cluster, or unset LAUNCH_AGENT_LEASE.",
         )
-    store = ClusterStore(
-        KubernetesClient(cluster, timeout=TIMEOUT, pool_size=1), settings.pod_namespace, settings.lease
-    )
-    me = Candidate(settings.pod_name or socket.gethostname(), secrets.token_hex(4), is_pod=bool(settings.pod_name))
-    return LeaseGuard(store, me, metrics=metrics, on_held=on_held, on_lost=on_lost, on_replaced=on_replaced)
+    client = KubernetesClient(cluster, timeout=TIMEOUT, pool_size=shares.MOST)
+    return Leases(client, settings.pod_namespace, settings.lease)
+
+
+def make_candidate(settings: Settings) -> Candidate:
+    """What this process is called in Leases."""
+    return Candidate(settings.pod_name or socket.gethostname(), secrets.token_hex(4), is_pod=bool(settings.pod_name))

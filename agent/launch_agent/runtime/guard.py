@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from launch_agent.adapters.wandb.operation import Operation, Result
@@ -75,14 +75,20 @@ class Alone:
 
 
 class GuardedRunner:
-    """W&B's API, asked only while the Lease is held."""
+    """W&B's API, asked only while the Lease is held, and of items only after W&B took the key and the queues.
 
-    def __init__(self, client: Runner, guard: Guard) -> None:
+    Another account's key would be told that no such item exists: what that means for an item must not be drawn from it.
+    """
+
+    def __init__(self, client: Runner, guard: Guard, is_accepted: Callable[[], bool] = lambda: True) -> None:
         self._client = client
         self._guard = guard
+        self._is_accepted = is_accepted
 
     def run(self, batch: Sequence[Operation], /) -> list[Result]:
         """Run a document. Raises WandbUnavailable if the agent may not act now."""
+        if not self._is_accepted():
+            raise WandbUnavailable("This agent is not registered with W&B yet.")
         try:
             self._guard.check()
         except KubernetesUnavailable as error:

@@ -49,9 +49,17 @@ class Polled:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Records of an earlier process."""
+    """Records of an earlier process; each of the ``unreadable`` ones may stand for a running workload."""
 
     records: tuple[Record, ...]
+    unreadable: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignSeen:
+    """So many workloads of W&B's own agent run now (`core.foreign`)."""
+
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,5 +72,12 @@ class Stopping:
     """Take no more items."""
 
 
-Message = Happened | Deferred | Polled | Found | Notice | OwnerReplaced | Stopping
+@dataclass(frozen=True, slots=True)
+class Draining:
+    """Take no more items as long as this mark stands; an empty one: take items again."""
+
+    mark: str
+
+
+Message = Happened | Deferred | Polled | Found | ForeignSeen | Notice | OwnerReplaced | Stopping | Draining
 Inbox = queue.SimpleQueue[Message]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import queue
-import secrets
 import string
 import threading
 from collections.abc import Callable, Mapping
@@ -66,8 +66,12 @@ class Intake:
         clock: Callable[[], float],
         judge: ItemJudge,
         may_take: Callable[[], bool] = lambda: True,
+        installation: str = "",
     ) -> None:
-        """``may_take`` is false while another agent may be the one that takes items; a poll waits for it."""
+        """``installation`` makes the run ids that are drawn here others than those of another one's agents.
+
+        ``may_take`` is false while another agent may be the one that takes items; a poll waits for it.
+        """
         self._client = client
         self._registration = registration
         self._inbox = inbox
@@ -76,6 +80,7 @@ class Intake:
         self._clock = clock
         self._judge = judge
         self._may_take = may_take
+        self._installation = installation
         self._requests: queue.SimpleQueue[tuple[int, bool]] = queue.SimpleQueue()
         self._turn = 0
         self._sent_status = ("", 0.0)
@@ -153,7 +158,7 @@ class Intake:
             spec = specs.parse(run_spec)
             refusals.check(spec, secure_mode=self._secure_mode)
             planner = self._find_planner(spec.resource)
-            run_id = spec.run_id or new_run_id()
+            run_id = spec.run_id or new_run_id(f"{self._installation}/{item_id}")
             self._judge.check(item, spec, run_id)
             plan = planner(item, spec, run_id)
         except ItemError as error:
@@ -176,6 +181,7 @@ class Intake:
                 release_after=plan.release_after,
                 max_runtime=plan.own_deadline,
                 is_endless=plan.is_endless,
+                max_resume_count=plan.max_resume_count,
             ),
             plan=plan,
         )
@@ -204,9 +210,19 @@ class Intake:
         return Claim(record, refused=Refused(text, stage))
 
 
-def new_run_id() -> str:
-    """A fresh run id: 8 characters of ``[a-z0-9]`` (protocol 2.3)."""
-    return "".join(secrets.choice(RUN_ID_LETTERS) for _ in range(8))
+def new_run_id(seed: str) -> str:
+    """A run id: 8 characters of ``[a-z0-9]`` (protocol 2.3), the first a letter, always the same for a seed.
+
+    W&B's own example names a PyTorchJob ``${run_id}-pytorch-job``, and Kubeflow's webhook takes no digit in front. An
+    item that is popped again after a crash meets the Secret that was made for it, instead of leaving it behind.
+    """
+    number = int(hashlib.sha256(seed.encode()).hexdigest(), 16)
+    number, first = divmod(number, 26)
+    letters = [string.ascii_lowercase[first]]
+    for _ in range(7):
+        number, place = divmod(number, len(RUN_ID_LETTERS))
+        letters.append(RUN_ID_LETTERS[place])
+    return "".join(letters)
 
 
 def _read_spec(value: Any) -> Mapping[str, Any]:

@@ -6,11 +6,12 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from launch_agent.core import leadership, retry
+from launch_agent.core import draining, leadership, retry
 from launch_agent.core.leadership import Candidate, Move, View
+from launch_agent.core.marks import DRAIN_ANNOTATION, DRAIN_ANSWER_ANNOTATION
 from launch_agent.core.models import Manifest
 from launch_agent.errors import (
     KubernetesConflict,
@@ -18,6 +19,7 @@ from launch_agent.errors import (
     KubernetesMissing,
     KubernetesUnavailable,
 )
+from launch_agent.runtime.clock import read_clock
 from launch_agent.runtime.loops import Loops
 from launch_agent.runtime.metrics import Metrics
 
@@ -52,9 +54,49 @@ class Store(Protocol):
         """Replace it; KubernetesConflict if somebody else did since it was read."""
 
 
-def read_clock() -> float:
-    """Seconds that no change of the time of day moves; on Linux they pass while the machine sleeps, too."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+class Crew(Protocol):
+    """Who knows of the other shards of this installation (`core.shares`). Asked on the loop's thread."""
+
+    def may_claim(self, holder: str, free_for: float) -> bool:
+        """Whether to take the Lease, which ``holder`` left and which has been free for so many seconds."""
+
+    def post(self, lease: Manifest | None) -> Mapping[str, str]:
+        """Annotations to write into ``lease`` with our name; an empty one takes it away."""
+
+    def note(self, lease: Manifest | None, asked_at: float, *, is_ours: bool = False) -> None:
+        """The Lease as it was read, asked for at a time, or as it is since we wrote it (``is_ours``)."""
+
+    @property
+    def is_barred(self) -> bool:
+        """Whether nothing may be changed, though the Lease is held."""
+
+    @property
+    def owner(self) -> Manifest | None:
+        """What owns a Lease that is made; None: nothing."""
+
+
+class Single:
+    """There are no other shards."""
+
+    is_barred = False
+    owner = None
+
+    def may_claim(self, _holder: str, _free_for: float, /) -> bool:
+        """At once."""
+        return True
+
+    def post(self, _lease: Manifest | None, /) -> Mapping[str, str]:
+        """Nothing."""
+        return {}
+
+    def note(self, lease: Manifest | None, asked_at: float, *, is_ours: bool = False) -> None:
+        """Nobody asks."""
+
+
+SINGLE = Single()
+
+HOLD_OFF = 0.5
+"""Seconds between two looks at a free Lease that is left to others for now."""
 
 
 class LeaseGuard:
@@ -73,6 +115,7 @@ class LeaseGuard:
         on_held: Callable[[], None],
         on_lost: Callable[[str], None],
         on_replaced: Callable[[], None] = lambda: None,
+        crew: Crew = SINGLE,
         clock: Callable[[], float] = read_clock,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -81,6 +124,8 @@ class LeaseGuard:
         self._on_held = on_held
         self._on_lost = on_lost
         self._on_replaced = on_replaced
+        self._crew = crew
+        self._free_since: float | None = None
         self._clock = clock
         self._jitter = jitter
         # Loops of its own: the Lease is renewed until everything else has ended.
@@ -88,6 +133,8 @@ class LeaseGuard:
         self._lease: dict[str, Any] | None = None
         self._view: View | None = None
         self._uid = ""
+        self._annotations: dict[str, str] = {}
+        self._answer = ""
         self._has_held = False
         self._is_lost = False
         self._is_left = False
@@ -101,7 +148,8 @@ class LeaseGuard:
     @property
     def is_held(self) -> bool:
         """Whether the last renewal is so fresh that nobody else can have taken the Lease since."""
-        return not self._is_left and not self._is_lost and self._clock() - self._renewed_at < leadership.DEADLINE
+        is_fresh = not self._is_left and not self._is_lost and self._clock() - self._renewed_at < leadership.DEADLINE
+        return is_fresh and not self._crew.is_barred
 
     @property
     def has_held(self) -> bool:
@@ -131,6 +179,16 @@ class LeaseGuard:
             "name": self._store.name,
             "uid": self._uid,
         }
+
+    @property
+    def mark(self) -> str:
+        """Since when nothing is to be taken, as the Lease said last; empty for never."""
+        return self._annotations.get(DRAIN_ANNOTATION, "")
+
+    def answer(self, text: str) -> bool:
+        """Say so with the next renewals; whether it stands there by now. Empty: say nothing."""
+        self._answer = text
+        return self._annotations.get(DRAIN_ANSWER_ANNOTATION, "") == text
 
     def troubles(self) -> list[str]:
         """What keeps the agent from being ready: a Lease that can be neither renewed nor read."""
@@ -183,6 +241,8 @@ class LeaseGuard:
             return leadership.pause(leadership.RENEW, 0.2, self._jitter())
         if self._is_late:
             return leadership.pause(leadership.RETRY, 0.25, self._jitter())
+        if self._free_since is not None:
+            return leadership.pause(HOLD_OFF, 0.25, self._jitter())
         wait = leadership.pause(leadership.POLL, 0.25, self._jitter())
         return wait if self._view is None else min(wait, max(0.1, self._view.lapses_at - self._clock()))
 
@@ -201,16 +261,32 @@ class LeaseGuard:
     def _step(self) -> None:
         if self._lease is not None and self._renew(self._lease):
             return
+        asked_at = self._clock()
         lease = self._store.read()
         now = self._heard_at = self._clock()
+        self._crew.note(lease, asked_at)
         if leadership.read_holder((lease or {}).get("spec") or {}) != self._me.identity:
             self._renewed_at = float("-inf")  # deleted, emptied or taken: whatever we wrote does not count any more
         self._view = leadership.observe(self._view, lease, now)
+        if lease is not None:  # one that is made anew keeps the mark
+            self._annotations = draining.read_annotations(lease)
+            self._note_uid(lease)
         match leadership.decide(lease, self._view, self._me, now, has_held=self._has_held):
             case Move.YIELD:
                 self._lose(leadership.read_holder(self._view.spec))
-            case Move.CREATE | Move.TAKE | Move.RENEW:
+            case Move.RENEW:
                 self._write(lease)
+            case Move.CREATE | Move.TAKE if self._has_held or self._may_claim(now):
+                self._write(lease)
+            case Move.WAIT:
+                self._free_since = None
+
+    def _may_claim(self, now: float) -> bool:
+        """Whether to take a Lease that is free."""
+        if self._free_since is None:
+            self._free_since = now
+        holder = leadership.read_holder(self._view.spec) if self._view is not None else ""
+        return self._crew.may_claim(holder, now - self._free_since)
 
     def _renew(self, lease: dict[str, Any]) -> bool:
         """Renew what we wrote last, without reading it. False if it is not as we left it: then look."""
@@ -224,9 +300,14 @@ class LeaseGuard:
     def _write(self, lease: dict[str, Any] | None) -> None:
         store, was_held, began = self._store, self.is_held, self._clock()
         body = leadership.write(lease, self._me, time.time(), namespace=store.namespace, name=store.name)
+        changes = {DRAIN_ANSWER_ANNOTATION: self._answer} | ({DRAIN_ANNOTATION: self.mark} if lease is None else {})
+        body = draining.annotate(body, {**changes, **self._crew.post(lease)})
+        if lease is None and (owner := self._crew.owner) is not None:
+            body["metadata"]["ownerReferences"] = [owner]
         self._lease = store.create(body) if lease is None else store.update(body)
-        before, self._uid = self._uid, str(self._lease["metadata"].get("uid") or "")
+        self._annotations = draining.read_annotations(self._lease)
         now = self._heard_at = self._clock()
+        self._crew.note(self._lease, now, is_ours=True)
         self._view = leadership.observe(self._view, self._lease, now)
         self._renewed_at = began  # others count from later: they see the change after it was asked for
         if not self._has_held:
@@ -235,9 +316,16 @@ class LeaseGuard:
             self._on_held()
         elif not was_held and not self._is_left:
             log.info("%s is renewed again and was nobody else's meanwhile; going on", self._title)
-        if before and before != self._uid:
+        self._note_uid(self._lease)
+
+    def _note_uid(self, lease: Manifest) -> None:
+        """The records are owned by it: one that is made anew has to own them, too."""
+        before, self._uid = self._uid, str(lease["metadata"].get("uid") or "")
+        if not before or before == self._uid:
+            return
+        if self._has_held:
             log.warning("%s was deleted and made anew; the records that went with it are written again", self._title)
-            self._on_replaced()
+        self._on_replaced()
 
     def _tell_of(self, error: KubernetesError) -> None:
         """One line when it begins, one when the deadline is over; what holds on is in /readyz."""
@@ -274,12 +362,16 @@ class LeaseGuard:
         lease = self._lease
         try:
             if lease is not None:
-                self._store.update(leadership.release(lease, time.time()))
+                self._empty(lease)
         except KubernetesConflict:
             lease = self._store.read()
             if lease is None or leadership.read_holder(lease.get("spec") or {}) != self._me.identity:
                 return
-            self._store.update(leadership.release(lease, time.time()))
+            self._empty(lease)
         except KubernetesMissing:
             return
         log.info("%s is released", self._title)
+
+    def _empty(self, lease: dict[str, Any]) -> None:
+        body = draining.annotate(leadership.release(lease, time.time()), self._crew.post(lease))
+        self._crew.note(self._store.update(body), self._clock(), is_ours=True)

@@ -28,12 +28,16 @@ class Planner:
         registration: Registered,
         clusters: Clusters | None,
         credentials: PullCredentials | None = None,
+        *,
+        shard: int = 0,
     ) -> None:
         """``credentials`` are those of the configured registry, None where it needs none."""
         self._settings = settings
         self._registration = registration
         self._clusters = clusters
         self._credentials = credentials
+        self._shard = shard
+        self._last: tuple[object, LaunchContext] | None = None
 
     def plan(self, item: QueueItem, spec: specs.RunSpec, run_id: str) -> Plan:
         """The plan of an item. Raises ItemError for what the item got wrong."""
@@ -91,4 +95,9 @@ class Planner:
     def _own_context(self) -> LaunchContext:
         agent = self._registration.agent
         namespace = self._clusters.client(keys.OWN).namespace if self._clusters else None
-        return make_context(self._settings, entity=agent.entity, agent_name=agent.name, namespace=namespace)
+        asked = (agent.entity, agent.name, namespace)
+        last = self._last
+        if last is None or last[0] != asked:  # each item asks several times, and the answer hardly ever changes
+            made = make_context(self._settings, entity=agent.entity, agent_name=agent.name, namespace=namespace)
+            last = self._last = (asked, replace(made, shard=self._shard))
+        return last[1]

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Mapping
 
 from launch_agent.adapters.kubernetes.clusters import Clusters
-from launch_agent.core import names, pull_secrets
+from launch_agent.core import names, pull_secrets, requeues
 from launch_agent.core.models import Record, Resource
 from launch_agent.core.pull_secrets import PullCredential
 from launch_agent.core.spec import RunSpec
@@ -41,7 +41,7 @@ def find_credentials(settings: Settings, environ: Mapping[str, str] = os.environ
 
 
 def find_credential(credentials: PullCredentials | None, spec: RunSpec) -> PullCredential | None:
-    """The credential that an item needs: one whose image, or whose manifest, names the registry.
+    """The credential that an item needs: one whose image, manifest or additional services name the registry.
 
     Raises CredentialError where the `registry` block asks for one and there is none to be had.
     """
@@ -56,7 +56,8 @@ def find_credential(credentials: PullCredentials | None, spec: RunSpec) -> PullC
 
 
 def _names(host: str, spec: RunSpec) -> bool:
-    return f"{host}/" in f"{spec.image} {json.dumps(spec.resource_args)}".lower()
+    written = json.dumps([spec.resource_args, spec.additional_services])
+    return f"{host}/" in f"{spec.image} {written}".lower()
 
 
 class PullSecrets:
@@ -95,7 +96,7 @@ class PullSecrets:
         ref = record.object
         if ref is None or record.resource is not Resource.KUBERNETES:
             return True
-        name = names.secret_name(record.run_id, pull_secrets.PREFIX)
+        name = names.secret_name(record.run_id, pull_secrets.PREFIX, requeues.read_count(record.run_spec))
         try:
             client = self._clusters.client(ref.cluster)
             client.patch("v1", "Secret", ref.namespace, name, {"data": pull_secrets.make_data(credential)})

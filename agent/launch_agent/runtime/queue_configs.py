@@ -105,30 +105,34 @@ class QueueConfigs:
                 )
 
     def _ask(self, queues: Sequence[str]) -> list[Config | WandbError]:
-        """Two questions for all of them: where their configs are, and what is in them (protocol 3.4)."""
-        entity = self._registration.agent.entity
-        found: dict[str, Config | WandbError] = {}
-        ids: dict[str, str] = {}
-        heads = self._client.run([operations.queue(entity, PROJECT, name) for name in queues])
-        for name, result in zip(queues, heads, strict=True):
-            head = _member(result.value, "runQueue")
-            if result.error is not None:
-                found[name] = result.error
-            elif head is None:
-                found[name] = WandbRejected("W&B does not show the queue to this key.")
-            elif head.get("defaultResourceConfigID"):
-                ids[name] = str(head["defaultResourceConfigID"])
-            else:
-                found[name] = {}
-        bodies = self._client.run([operations.default_config(entity, one) for one in ids.values()]) if ids else []
-        for name, result in zip(ids, bodies, strict=True):
-            found[name] = result.error or _read(result.value)
-        return [found[name] for name in queues]
+        answers = ask_configs(self._client, self._registration.agent.entity, queues)
+        return [_read(one) if isinstance(one, Mapping) else one or {} for one in answers]
 
 
-def _read(value: Any) -> Config | WandbError:
+def ask_configs(client: Runner, entity: str, queues: Sequence[str]) -> list[Mapping[str, Any] | WandbError | None]:
+    """Each queue's default resource config as W&B tells it (protocol 3.4); None for a queue that has none.
+
+    Two questions for all of them: where the configs are, and what is in them. Raises WandbError without an answer.
+    """
+    found: dict[str, Mapping[str, Any] | WandbError | None] = dict.fromkeys(queues)
+    ids: dict[str, str] = {}
+    heads = client.run([operations.queue(entity, PROJECT, name) for name in queues])
+    for name, result in zip(queues, heads, strict=True):
+        head = _member(result.value, "runQueue")
+        if result.error is not None:
+            found[name] = result.error
+        elif head is None:
+            found[name] = WandbRejected("W&B does not show the queue to this key.")
+        elif head.get("defaultResourceConfigID"):
+            ids[name] = str(head["defaultResourceConfigID"])
+    bodies = client.run([operations.default_config(entity, one) for one in ids.values()]) if ids else []
+    for name, result in zip(ids, bodies, strict=True):
+        found[name] = result.error or _member(result.value, "defaultResourceConfig") or {}
+    return [found[name] for name in queues]
+
+
+def _read(found: Mapping[str, Any]) -> Config | WandbError:
     """The config in W&B's answer: an object, or one as text."""
-    found = _member(value, "defaultResourceConfig") or {}
     config = found.get("config")
     if isinstance(config, str):
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -46,13 +47,23 @@ class Registration:
         self._client = client
         self._identity = identity
         self._agent: Agent | None = None
+        self._lock = threading.Lock()
+        self.is_accepted = False
+        """Whether W&B ever took this key and these queues; one that it forgot later stays accepted."""
 
     @property
     def agent(self) -> Agent:
-        """The registered agent. Registers first where that was not done yet; raises WandbError."""
-        if self._agent is None:
-            self._agent = self.register()
-        return self._agent
+        """The registered agent. Registers first where that was not done yet; raises WandbError.
+
+        Several threads may ask while W&B is away: one of them registers.
+        """
+        if (known := self._agent) is not None:
+            return known
+        with self._lock:
+            if (known := self._agent) is None:
+                known = self._agent = self.register()
+                self.is_accepted = True
+            return known
 
     @property
     def is_done(self) -> bool:

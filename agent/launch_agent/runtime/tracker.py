@@ -14,10 +14,23 @@ from typing import Protocol
 
 from launch_agent.core import actions, events, lifecycle, retry
 from launch_agent.core.actions import Action
+from launch_agent.core.draining import Answer
 from launch_agent.core.events import Event
 from launch_agent.core.lifecycle import Limits, Tracked
 from launch_agent.core.models import Plan, Record, Resource, Stage, Step
-from launch_agent.runtime.inbox import Claim, Deferred, Found, Happened, Inbox, Message, OwnerReplaced, Polled, Stopping
+from launch_agent.runtime.inbox import (
+    Claim,
+    Deferred,
+    Draining,
+    ForeignSeen,
+    Found,
+    Happened,
+    Inbox,
+    Message,
+    OwnerReplaced,
+    Polled,
+    Stopping,
+)
 from launch_agent.runtime.metrics import Metrics
 from launch_agent.targets.base import Notice, Target
 
@@ -45,10 +58,15 @@ class Hands(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How many, and how often. ``max_jobs`` -1 is unlimited; ``poll_interval`` in seconds."""
+    """How many, and how often. ``max_jobs`` -1 is unlimited; ``poll_interval`` in seconds.
+
+    ``quota`` says, where ``max_jobs`` is not all that counts, how many more items may be taken beside so many used
+    slots.
+    """
 
     max_jobs: int
     poll_interval: float
+    quota: Callable[[int], int] | None = None
 
 
 @dataclass(order=True, slots=True)
@@ -93,15 +111,23 @@ class Tracker:
         self._is_polling = False
         self._is_recovered = False
         self._is_stopping = False
+        self._drain_mark = ""
+        self._unreadable = 0
+        self._foreign = 0
         self._next_poll = 0.0
         self._failed_polls = 0
         self._next_publish = 0.0
+        self._asked = 0
+        self.used: int | None = None
+        """Used slots, with those that a poll under way may fill; None until the records are read. For other threads."""
         self.active: tuple[Record, ...] = ()
         """The records of running workloads, replaced as a whole: other threads may read it."""
         self.summary = "starting"
         """How things are, in one line; other threads may read it."""
         self.wants_items = False
         """Whether there was a free slot at the last poll; other threads may read it."""
+        self.drained: Answer | None = None
+        """While no item is taken: the mark that says so, and how many items are left; other threads may read it."""
         self.is_settled = threading.Event()
         """Set when the agent is to stop and no item is between its pop and its workload; others may wait for it."""
 
@@ -129,8 +155,11 @@ class Tracker:
                 message = None
         self._ring_alarms()
         self._ask_for_more()
+        if self._is_recovered:
+            self.used = self._used_slots() + self._asked
         if self._is_stopping and not self._is_polling and all(map(_is_launched, self._items.values())):
             self.is_settled.set()
+        self.drained = self._count_left() if self._drain_mark else None
         if self._clock() >= self._next_publish:
             self._publish()
 
@@ -154,12 +183,18 @@ class Tracker:
                     self._apply(item_id, event)
             case Polled(claims, is_ok):
                 self._take_claims(claims, is_ok)
-            case Found(records):
+            case Found(records, unreadable):
+                self._unreadable = unreadable
                 self._adopt(records)
+            case ForeignSeen(count):
+                self._foreign = count
+                self._metrics.foreign.set(count)
             case OwnerReplaced():
                 self._keep_records()
             case Stopping():
                 self._is_stopping = True
+            case Draining(mark):
+                self._drain_mark = mark
 
     def _apply(self, item_id: str, event: Event) -> None:
         tracked = self._items.get(item_id)
@@ -271,13 +306,15 @@ class Tracker:
             self._items[record.item_id] = tracked
             if record.step is Step.CREATED:
                 self._follow(tracked)
-            self._apply(record.item_id, events.Recovered())
+            is_awaited = record.object is not None and self._targets[record.resource].awaits(record.item_id)
+            self._apply(record.item_id, events.Recovered(is_awaited))
         self._is_recovered = True
         if records:
             log.info("adopted %d items of an earlier start", len(records))
 
     def _take_claims(self, claims: tuple[Claim, ...], is_ok: bool) -> None:
         self._is_polling = False
+        self._asked = 0
         now = self._clock()
         self._failed_polls = 0 if is_ok else self._failed_polls + 1
         if claims:
@@ -313,18 +350,46 @@ class Tracker:
         self._is_polling = True
         slots = self.free_slots()
         self.wants_items = slots > 0
+        self._asked = slots
+        self.used = self._used_slots() + slots
         self._poll(slots, bool(self._items))
 
     def free_slots(self) -> int:
         """How many items may be taken now."""
+        if self._drain_mark:
+            return 0
         unacked = sum(1 for one in self._items.values() if one.ending is None and one.record.step is Step.CLAIMED)
         room = max(0, min(POP_LIMIT, UNACKED_LIMIT - unacked))
+        if self._pace.quota is not None:
+            return max(0, min(room, self._pace.quota(self._used_slots())))
         if self._pace.max_jobs < 0:
             return room
-        running = sum(1 for one in self._items.values() if one.holds_slot)
-        return max(0, min(room, self._pace.max_jobs - running))
+        return max(0, min(room, self._pace.max_jobs - self._used_slots()))
+
+    def _used_slots(self) -> int:
+        return self._unreadable + self._foreign + sum(1 for one in self._items.values() if one.holds_slot)
 
     # ── what others may see ──
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the records are read, and nothing is left to do. Other threads may read it."""
+        return self.used == 0 and not self._items
+
+    @property
+    def note(self) -> str:
+        """What uses slots and is no item of this agent; empty for nothing. Other threads may read it."""
+        notes = {
+            "records can not be read; each counts as a used slot": self._unreadable,
+            "Jobs of W&B's own agent use slots until they are over": self._foreign,
+        }
+        return "; ".join(f"{count} {text}" for text, count in notes.items() if count)
+
+    def _count_left(self) -> Answer | None:
+        """None while it is not known: the records are not read, or a poll that may bring items is under way."""
+        if not self._is_recovered or (self._is_polling and self.wants_items):
+            return None
+        return Answer(self._drain_mark, len(self._items) + self._unreadable)
 
     def _publish(self) -> None:
         self._next_publish = self._clock() + PUBLISH_INTERVAL
@@ -338,9 +403,12 @@ class Tracker:
         for state in STATES:
             self._metrics.items.labels(state).set(counts[state])
         slots = "unlimited" if self._pace.max_jobs < 0 else str(self._pace.max_jobs)
-        used = sum(1 for one in self._items.values() if one.holds_slot)
+        used = self._used_slots()
         told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-        self.summary = f"{used} of {slots} slots used" + (f": {told}" if told else "; waiting for items")
+        idle = "draining, no items are taken" if self._drain_mark else "waiting for items"
+        self.summary = f"{used} of {slots} slots used" + (f": {told}" if told else f"; {idle}")
+        if self.note:
+            self.summary += f"; {self.note}"
 
 
 STATES = ("claimed", "acked", "unknown", "starting", "running", "stopping", "ending")

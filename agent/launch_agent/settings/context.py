@@ -26,4 +26,5 @@ def make_context(settings: Settings, *, entity: str, agent_name: str, namespace:
         policy=settings.policy,
         protected=settings.protected,
         version=__version__,
+        max_resume_count=settings.max_resume_count,
     )

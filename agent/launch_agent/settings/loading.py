@@ -104,11 +104,12 @@ def _merge(sources: _Sources, need: Need, service_account: Path) -> Settings:
         pod_namespace=namespace,
         pod_name=reader.text("POD_NAME"),
         lease=reader.read("LAUNCH_AGENT_LEASE", variables.parse_lease, None),
+        replicas=variables.read_replicas(reader),
         key_secret=variables.read_key_secret(reader, connection["release"]),
         protected=variables.read_protected(reader, namespace),
         target_namespaces=reader.read("LAUNCH_AGENT_TARGET_NAMESPACES", variables.parse_namespaces, ()),
         in_cluster=in_cluster,
-        installation=_name_installation(connection["release"], namespace if in_cluster else None, seed),
+        installation=name_installation(connection["release"], namespace if in_cluster else None, seed),
         health_address=_read_health_address(sources, in_cluster=in_cluster),
         log_file=flags.log_file,
         log_format=flags.log_format,
@@ -133,7 +134,9 @@ def _from_file(sources: _Sources) -> dict[str, Any]:
         "secure_mode": values.get("secure_mode", False),
         "verbosity": max(values.get("verbosity", 0), min(flags.verbosity, 2)),
         "stopped_run_timeout": float(values.get("stopped_run_timeout", 60)),
+        "max_resume_count": int(values.get("max_resume_count", 5)),
         "image_pull_grace": float(values.get("image_pull_grace", 60)),
+        "adopt_foreign": bool(values.get("adopt_foreign", True)),
         "poll_interval": float(values.get("poll_interval", 3.4)),
         "launch_concurrency": int(values.get("launch_concurrency", 8)),
         "records": _find_folder(records, sources) if records else sources.home / RECORDS,
@@ -263,7 +266,7 @@ def _name_version(reader: Reader) -> str:
     return given if given and given != "wandb-launch-agent" else f"launch-agent@{__version__}"
 
 
-def _name_installation(release: str, namespace: str | None, seed: str) -> str:
+def name_installation(release: str, namespace: str | None, seed: str) -> str:
     """A name that stays over restarts and fits a label: release and namespace; outside a cluster a digest."""
     if namespace is None:
         return f"local-{_digest(seed)}"

@@ -51,7 +51,8 @@ class Settings:
 
     ``entity`` None: the default entity of the key's owner. ``start_timeout`` None: wait for ever. ``installation``
     names this agent over restarts. ``health_address`` None: no health server. ``lease`` None: no second agent of this
-    installation is ever there. ``key_secret``: where jobs take the key from; None: the agent makes a Secret for each.
+    installation is ever there. ``replicas``: how many pods share its work. ``key_secret``: where jobs take the key
+    from; None: the agent makes a Secret for each.
     ``protected``: what no item may use; ``policy``: what the others may ask for.
     ``target_namespaces`` are those that jobs may be launched in, as far as told; ``*`` is every one. ``agent_config``
     is what W&B is told of the configuration, without secrets. ``warnings`` are for the log.
@@ -65,7 +66,9 @@ class Settings:
     secure_mode: bool
     verbosity: int
     stopped_run_timeout: float
+    max_resume_count: int
     image_pull_grace: float
+    adopt_foreign: bool
     poll_interval: float
     launch_concurrency: int
     records: Path
@@ -107,3 +110,4 @@ class Settings:
     agent_config: Mapping[str, Any]
     custom_resources: tuple[Kind, ...] = ()
     warnings: tuple[str, ...] = ()
+    replicas: int = 1

@@ -29,9 +29,10 @@ def judge(document: Document) -> Judged:
         )
     whole = schema.load()
     placeholders = rules.find_placeholders(document, whole)
-    findings = [one for one in schema.check(values, whole) if one.path not in placeholders]
+    misshapen = list(schema.check(values, whole))
+    findings = [one for one in misshapen if one.path not in placeholders]
     problems = [*document.problems, *placeholders.values(), *(wording.explain(one, document) for one in findings)]
-    wrong = {one.path for one in findings if one.keyword != "dependentRequired"}
+    wrong = {one.path for one in misshapen if one.keyword != "dependentRequired"}
     wrong |= {path for path in placeholders if path[0] in DEEP}
     judged = list(rules.check(document, _without(values, wrong), whole))
     problems += [one for one in judged if not one.is_warning]

@@ -49,6 +49,7 @@ NAMES = (
     "GOOGLE_CLOUD_REGION",
     "LAUNCH_AGENT_HEALTH_ADDRESS",
     "LAUNCH_AGENT_LEASE",
+    "LAUNCH_AGENT_REPLICAS",
     "LAUNCH_AGENT_API_KEY_SECRET",
     "LAUNCH_AGENT_TARGET_NAMESPACES",
     "LAUNCH_AGENT_SERVICE_ACCOUNT",
@@ -177,6 +178,23 @@ def parse_lease(text: str) -> str:
         return text
     what = f"found `{show_text(text)}`; allowed is a name of lower-case letters, digits, `-` and `.`"
     raise Unreadable(what, "write for example `launch-agent`, or unset it")
+
+
+def parse_replicas(text: str) -> int:
+    """How many pods share the queues, 1 to 8."""
+    if re.fullmatch(r"[1-8]", text, re.ASCII):
+        return int(text)
+    raise Unreadable(f"found `{show_text(text)}`; allowed is a whole number from 1 to 8", "write for example `2`")
+
+
+def read_replicas(reader: Reader) -> int:
+    """LAUNCH_AGENT_REPLICAS; more than one share their work by Leases."""
+    replicas = reader.read("LAUNCH_AGENT_REPLICAS", parse_replicas, 1)
+    if replicas > 1 and not reader.text("LAUNCH_AGENT_LEASE"):
+        cure = "set LAUNCH_AGENT_LEASE to the name of the release's Lease, or unset LAUNCH_AGENT_REPLICAS"
+        what = f"{replicas} replicas share their work by Leases, but LAUNCH_AGENT_LEASE names none"
+        reader.problems.append(Problem(ENVIRONMENT, 0, 0, "LAUNCH_AGENT_REPLICAS", what, cure))
+    return replicas
 
 
 def parse_key_secret(text: str) -> KeySecret:

@@ -50,8 +50,8 @@ class Target(Protocol):
     def resource(self) -> Resource:
         """The protocol's name of the target."""
 
-    def locate(self, plan: Plan) -> ObjectRef:
-        """Where the workload of ``plan`` will be; uid empty."""
+    def find(self, plan: Plan, item_id: str) -> ObjectRef | None:
+        """The workload that was made for the item before; None where it is gone, or another's."""
 
     def prepare(self, plan: Plan) -> tuple[str, ...]:
         """See whether the workload would be taken, and create what it needs before its item is claimed: Secrets.
@@ -82,6 +82,9 @@ class Target(Protocol):
 
     def follow(self, item_id: str, ref: ObjectRef) -> Iterable[tuple[str, Event]]:
         """See to it that changes of ``ref`` are noticed; what is known of it already. On the tracker's thread."""
+
+    def awaits(self, item_id: str, /) -> bool:
+        """Whether what is followed will be told of without a look: a list is to come. On the tracker's thread."""
 
     def forget(self, item_id: str) -> None:
         """Nothing more is wanted of this item. On the tracker's thread."""

@@ -2,10 +2,13 @@
 
 Each process has a folder: ``log`` (both outputs), ``pid`` (process id and its start time), ``exit`` (the exit code,
 written by the shell that waits for it). So a new agent finds what an old one started, and what it ended with.
+For an agent that was killed while it started one: ``lock`` is held by it and then by the process, as long as either
+lives, and ``begun`` (the shell's process id) is written by the shell before the command.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -28,10 +31,18 @@ INTERVAL = 0.5
 """Seconds between two looks at the processes."""
 
 SCRIPT = """
+keep() { echo "$2" 1<>"$LAUNCH_AGENT_FOLDER/$1.new" && mv "$LAUNCH_AGENT_FOLDER/$1.new" "$LAUNCH_AGENT_FOLDER/$1"; }
+until keep begun $$; do sleep 2; done
 cd "$1" && shift && "$@" >>"$LAUNCH_AGENT_FOLDER/log" 2>&1
-echo $? >"$LAUNCH_AGENT_FOLDER/exit.new"
-mv "$LAUNCH_AGENT_FOLDER/exit.new" "$LAUNCH_AGENT_FOLDER/exit"
+code=$?
+until keep exit $code; do sleep 2; done
 """
+"""A full disk neither runs what could not be told from what was never begun nor hides an exit code."""
+
+KEPT = ("begun", "pid", "exit")
+SPACE = " " * 128
+"""Files that are written once the process runs; their space is taken before it is started."""
+
 WITHHELD = ("WANDB_", "LAUNCH_AGENT_")
 """Beginnings of the agent's own variables, which a process does not inherit: it gets its own (protocol 5.4)."""
 
@@ -50,9 +61,10 @@ class LocalProcessTarget:
 
     # ── input and output ──
 
-    def locate(self, plan: Plan) -> ObjectRef:
+    def find(self, plan: Plan, item_id: str) -> ObjectRef | None:
         """The process by its name; its folder is made of it."""
-        return ObjectRef(API_VERSION, KIND, "", plan.workload["metadata"]["name"])
+        del item_id
+        return _ref_of(plan)
 
     def prepare(self, plan: Plan) -> tuple[str, ...]:
         """Nothing: a process has no Secrets."""
@@ -64,10 +76,10 @@ class LocalProcessTarget:
 
     def create(self, plan: Plan, item_id: str) -> ObjectRef:
         """Start the process, unless its folder shows that it was started before."""
-        ref = self.locate(plan)
+        ref = _ref_of(plan)
         folder = self._folder(ref)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if (folder / "started").exists():
+        if (folder / "started").exists() and not _was_cut_off(folder):
             return ref
         spec = plan.workload["spec"]
         working_dir = spec.get("workingDir") or str(Path.home())
@@ -78,19 +90,27 @@ class LocalProcessTarget:
                 resolution="Name a program on the agent's PATH in overrides.entry_point, or give its full path.",
             )
         (folder / "item").write_text(item_id)
-        (folder / "started").touch()
-        environment = {**self._environ, **spec["env"], "LAUNCH_AGENT_FOLDER": str(folder)}
-        child = subprocess.Popen(
-            ["/bin/sh", "-c", SCRIPT, "launch-agent", working_dir, *command],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        _write(folder / "pid", json.dumps({"pid": child.pid, "start": _start_time(child.pid)}))
-        threading.Thread(target=child.wait, name=f"reap-{child.pid}", daemon=True).start()
+        self._start(folder, working_dir, command, spec["env"])
         return ref
+
+    def _start(self, folder: Path, working_dir: str, command: list[str], env: Mapping[str, str]) -> None:
+        environment = {**self._environ, **env, "LAUNCH_AGENT_FOLDER": str(folder)}
+        with (folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            for name in KEPT:
+                (folder / f"{name}.new").write_text(SPACE)
+            (folder / "started").touch()
+            child = subprocess.Popen(
+                ["/bin/sh", "-c", SCRIPT, "launch-agent", working_dir, *command],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+                pass_fds=(lock.fileno(),),
+            )
+            threading.Thread(target=child.wait, name=f"reap-{child.pid}", daemon=True).start()
+            _fill(folder / "pid", json.dumps({"pid": child.pid, "start": _start_time(child.pid)}))
 
     def look(self, ref: ObjectRef, *, is_late: bool = False) -> Observation:
         """The exit code if there is one, else whether the process lives."""
@@ -103,10 +123,13 @@ class LocalProcessTarget:
             return _ended(int(text), ref)
         if self._is_alive(folder):
             return Observation(JobState.RUNNING, pod=ref.name)
+        if not (folder / "pid").exists() and (is_held := _is_held(folder)) is not False:
+            has_begun = is_held and (folder / "begun").exists()
+            return Observation(JobState.RUNNING if has_begun else JobState.STARTING, pod=ref.name)
         if (text := _read(folder / "exit").strip()).isdigit():  # it ended between the two looks
             return _ended(int(text), ref)
-        if not (folder / "pid").exists():
-            return Observation(JobState.STARTING, pod=ref.name)
+        if _was_cut_off(folder):
+            return Observation(JobState.MISSING)
         killed = Diagnosis("Killed", "The process was killed from outside, with the shell that waited for it.")
         return Observation(JobState.FAILED, killed, pod=ref.name)
 
@@ -128,6 +151,8 @@ class LocalProcessTarget:
         folder = self._folder(ref)
         if self._is_alive(folder):
             os.killpg(json.loads(_read(folder / "pid"))["pid"], signal.SIGTERM)
+        elif not (folder / "pid").exists() and _is_held(folder) and (text := _read(folder / "begun").strip()):
+            os.killpg(int(text), signal.SIGTERM)
 
     def _folder(self, ref: ObjectRef) -> Path:
         return self._home / ref.name
@@ -149,6 +174,10 @@ class LocalProcessTarget:
         """Look at this process from now on."""
         self._followed = {**self._followed, item_id: ref.name}
         return ()
+
+    def awaits(self, _item_id: str) -> bool:
+        """No list is ever to come: a process is looked at."""
+        return False
 
     def forget(self, item_id: str) -> None:
         """Look no more."""
@@ -191,6 +220,23 @@ def _cure(code: int) -> str:
     return "Its last lines say why."
 
 
+def _is_held(folder: Path) -> bool | None:
+    """Whether the process, or the agent that starts it, lives; None where an older agent made the folder."""
+    try:
+        with (folder / "lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return None
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _was_cut_off(folder: Path) -> bool:
+    """Whether the agent was killed just before it started the process: nothing of the command has run."""
+    return _is_held(folder) is False and not any((folder / name).exists() for name in ("pid", "begun", "exit"))
+
+
 def _start_time(pid: int) -> str:
     """When the process began, in the kernel's clock ticks (proc(5), field 22); empty for a process that is gone.
 
@@ -213,8 +259,13 @@ def _read(path: Path) -> str:
         return ""
 
 
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all."""
+def _fill(path: Path, text: str) -> None:
+    """Whole or not at all, in the space that was taken."""
     new = path.with_suffix(".new")
-    new.write_text(text)
+    with new.open("r+") as file:
+        file.write(text)
     new.replace(path)
+
+
+def _ref_of(plan: Plan) -> ObjectRef:
+    return ObjectRef(API_VERSION, KIND, "", plan.workload["metadata"]["name"])

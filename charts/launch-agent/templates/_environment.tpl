@@ -63,6 +63,10 @@
       fieldPath: metadata.name
 - name: LAUNCH_AGENT_LEASE
   value: {{ include "launch-agent.names.workload" . | quote }}
+{{- if gt (include "launch-agent.replicas" . | int) 1 }}
+- name: LAUNCH_AGENT_REPLICAS
+  value: {{ include "launch-agent.replicas" . | quote }}
+{{- end }}
 - name: LAUNCH_AGENT_TARGET_NAMESPACES
   value: {{ (.Values.rbac).clusterWide | empty | ternary (join "," (include "launch-agent.targetNamespaces" . | fromJson).items) "*" | quote }}
 - name: LAUNCH_AGENT_SERVICE_ACCOUNT

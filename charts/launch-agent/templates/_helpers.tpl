@@ -91,6 +91,10 @@ app.kubernetes.io/component: agent
 {{- end -}}
 {{- end -}}
 
+{{- define "launch-agent.replicas" -}}
+{{- (.Values.agent).replicas | default 1 | int -}}
+{{- end -}}
+
 {{/* Two pods may overlap where a Lease decides which one takes items, and where both can mount what they need. */}}
 {{- define "launch-agent.strategy" -}}
 {{- $given := (.Values.agent).strategy | default "auto" -}}

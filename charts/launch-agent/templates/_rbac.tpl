@@ -14,8 +14,18 @@
   verbs: [create, list, patch, delete]
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
-  resourceNames: [{{ include "launch-agent.names.workload" . | quote }}]
+  # Those of further replicas, too, when there are none any more: what they left is followed to its end.
+  resourceNames:
+    - {{ include "launch-agent.names.workload" . | quote }}
+    {{- range $n := untilStep 1 8 1 }}
+    - {{ printf "%s-%d" (include "launch-agent.names.workload" $) $n | quote }}
+    {{- end }}
   verbs: [get, update]
+{{- if gt (include "launch-agent.replicas" . | int) 1 }}
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [create]
+{{- end }}
 {{- end -}}
 {{- end -}}
 

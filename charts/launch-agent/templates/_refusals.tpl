@@ -58,12 +58,18 @@ agent.image is W&B's own agent ({{ $image }}), but agent.flavour says own: it wo
 {{- if eq ($agent.strategy | default "auto") "RollingUpdate" }}
 agent.strategy is RollingUpdate, but W&B's own agent has no Lease: two of them would take items at once. Set auto or Recreate.
 {{- end }}
+{{- if gt (include "launch-agent.replicas" . | int) 1 }}
+agent.replicas is {{ include "launch-agent.replicas" . }}, but W&B's own agents do not share a queue's max_jobs and would count and adopt nothing of each other. Set 1, or a launch-agent image.
+{{- end }}
 {{- $storage := (.Values.existingSecrets).azureStorageAccessKey | default dict }}
 {{- if and $storage.name (ne (toString $storage.name) "azure-storage-access-key") }}
 existingSecrets.azureStorageAccessKey.name is {{ $storage.name }}, but W&B's own agent reads the Secret azure-storage-access-key in the namespace wandb and no other. Name it so, or set a launch-agent image.
 {{- else if and (include "launch-agent.storageKey" .) (.Values.secretNames).suffix }}
 secretNames.suffix is {{ .Values.secretNames.suffix }}, but W&B's own agent reads the storage key from the Secret azure-storage-access-key and no other. Remove the suffix, or set a launch-agent image.
 {{- end }}
+{{- end }}
+{{- if and (eq $flavour "own") (gt (include "launch-agent.replicas" . | int) 1) .Values.kanikoPvcName (eq (include "launch-agent.strategy" .) "Recreate") }}
+agent.replicas is {{ include "launch-agent.replicas" . }}, but the claim {{ .Values.kanikoPvcName }} may be one that only one node can mount. Make it ReadWriteMany and set agent.strategy: RollingUpdate, or set agent.replicas: 1.
 {{- end }}
 {{- if and (eq (toString (.Values.serviceAccount).create) "false") (not (.Values.serviceAccount).name) }}
 serviceAccount.create is false and serviceAccount.name is empty. Name the account that the agent works as.

@@ -38,6 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_serve(commands)
+    _add_proxy(commands)
     _add_push(commands)
     _add_queue(commands)
     _add_item(commands)
@@ -63,7 +64,8 @@ def _add_serve(commands: Commands) -> None:
     add("--lease-seconds", type=_seconds, default=60.0, metavar="S", help="how long a popped item waits for its ack")
     add("--run-timeout", type=_seconds, default=300.0, metavar="S", help="a run silent for so long has crashed")
     add("--sweep-seconds", type=_seconds, default=5.0, metavar="S", help="how often silent runs are looked for")
-    add("--faults", metavar="WHAT", help="for measurements: latency=50ms delays every GraphQL request")
+    add("--faults", metavar="FILE", help="misbehave on purpose (docs/conformance.md): a script, or latency=50ms")
+    add("--control", metavar="HOST:PORT", help="with --faults: where its events are read and its holds released")
     add("--log-level", default="info", choices=("debug", "info", "warning", "error"), help="what goes to stderr")
     command.set_defaults(run=_serve)
 
@@ -73,6 +75,35 @@ def _serve(options: argparse.Namespace) -> int:
     from launch_server.cli.serve import serve
 
     return serve(options)
+
+
+def _add_proxy(commands: Commands) -> None:
+    command = commands.add_parser(
+        "proxy",
+        help="a reverse proxy with faults, before a Kubernetes API server or any HTTP server",
+        description="A reverse proxy that misbehaves on purpose: docs/conformance.md has the language of faults.",
+        allow_abbrev=False,
+    )
+    where = command.add_mutually_exclusive_group(required=True)
+    where.add_argument("--upstream", metavar="URL", help="the server that requests go to")
+    where.add_argument("--kubeconfig", metavar="FILE", help="take server, CA and credentials from here")
+    add = command.add_argument
+    add("--context", metavar="NAME", help="of the kubeconfig (default: its current one)")
+    add("--write-kubeconfig", metavar="FILE", help="write a kubeconfig (mode 0600) that points to the proxy")
+    add("--advertise", metavar="HOST", help="the proxy's address in that kubeconfig (default: the one it listens on)")
+    add("--ca", metavar="FILE", help="certificates that the upstream's is checked by (default: the system's)")
+    add("--faults", metavar="FILE", required=True, help="the script of faults: YAML, JSON, or text that starts with {")
+    add("--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="where to listen (default: a free local port)")
+    add("--control", metavar="HOST:PORT", help="where events are read and holds released")
+    add("--log-level", default="info", choices=("debug", "info", "warning", "error"), help="what goes to stderr")
+    command.set_defaults(run=_proxy)
+
+
+def _proxy(options: argparse.Namespace) -> int:
+    # only here: as with `serve`
+    from launch_server.cli.proxy import proxy
+
+    return proxy(options)
 
 
 def _seconds(text: str) -> float:

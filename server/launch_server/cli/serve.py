@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import re
 import signal
 import socket
 import sys
@@ -14,28 +13,32 @@ import uvicorn
 from launch_server import auth
 from launch_server.api.engine import Engine
 from launch_server.errors import UsageError
+from launch_server.faults.desk import Desk
+from launch_server.faults.hosting import serve_with_faults
+from launch_server.faults.reading import load_script
 from launch_server.log import configure
 from launch_server.settings import Settings
 from launch_server.store import bootstrap
 from launch_server.store.adapter import Database
 from launch_server.web.app import make_app
 
-_UNITS = {"ms": 0.001, "s": 1.0}
-
 
 def serve(options: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM; 0 after an orderly end."""
     configure(options.log_level.upper())
+    script = load_script(options.faults) if options.faults else None
+    if options.control and script is None:
+        raise UsageError("--control is of --faults, which is not given", "Give --faults '{}' to begin without rules.")
     host, port = parse_listen(options.listen)
     settings = Settings(
         lease_seconds=options.lease_seconds,
         run_timeout=options.run_timeout,
         sweep_every=options.sweep_seconds,
-        latency=parse_faults(options.faults),
         public_url=options.public_url,
     )
     database = Database(options.database)
     bound = bind(host, port)
+    control = listen_for_control(options.control)
     try:
         made = bootstrap.prepare(database, _admin(options), time.time())
         _tell_key(made, options.print_key_to)
@@ -44,9 +47,14 @@ def serve(options: argparse.Namespace) -> int:
         print(
             f"launch-server listens on http://{shown}:{bound.getsockname()[1]} (database {database.path})", flush=True
         )
-        return _run(engine, bound)
+        if script is None:
+            return _run(engine, bound)
+        serve_with_faults(make_app(engine), Desk(script), bound, control)
+        return 0
     finally:
         bound.close()
+        if control is not None:
+            control.close()
         database.close()
 
 
@@ -73,7 +81,7 @@ def _leave(_signal: int, _frame: object) -> None:
     raise SystemExit(0)
 
 
-def bind(host: str, port: int) -> socket.socket:
+def bind(host: str, port: int, flag: str = "--listen") -> socket.socket:
     """A listening socket.
 
     Raises:
@@ -90,9 +98,25 @@ def bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         bound.close()
         raise UsageError(
-            f"--listen {host}:{port} cannot be used: {error.strerror or error}",
+            f"{flag} {host}:{port} cannot be used: {error.strerror or error}",
             "Choose another port, or stop what uses it.",
         ) from None
+    return bound
+
+
+def listen_for_control(where: str | None) -> socket.socket | None:
+    """A socket for the control endpoint, whose address is printed; None where none is wanted.
+
+    Raises:
+        UsageError: the address is none, or cannot be used.
+
+    """
+    if where is None:
+        return None
+    host, port = parse_listen(where, "--control")
+    bound = bind(host, port, "--control")
+    shown = f"[{host}]" if ":" in host else host
+    print(f"its faults are controlled at http://{shown}:{bound.getsockname()[1]}", flush=True)
     return bound
 
 
@@ -123,7 +147,7 @@ def _tell_key(key: str | None, path: str | None) -> None:
         print(f"launch-server: --print-key-to {path} could not be written: {error.strerror}", file=sys.stderr)
 
 
-def parse_listen(text: str) -> tuple[str, int]:
+def parse_listen(text: str, flag: str = "--listen") -> tuple[str, int]:
     """Host and port of `HOST:PORT`, `[IPV6]:PORT` or `:PORT` (all addresses, IPv6 and IPv4).
 
     Raises:
@@ -132,20 +156,5 @@ def parse_listen(text: str) -> tuple[str, int]:
     """
     host, separator, port = text.rpartition(":")
     if not separator or not (port.isascii() and port.isdigit()) or int(port) > 65535:
-        raise UsageError(f"--listen {text!r} is not HOST:PORT", "For example 127.0.0.1:8080; port 0 takes a free one.")
+        raise UsageError(f"{flag} {text!r} is not HOST:PORT", "For example 127.0.0.1:8080; port 0 takes a free one.")
     return host.strip("[]") or "::", int(port)
-
-
-def parse_faults(text: str | None) -> float:
-    """The latency in seconds of `latency=50ms`; 0 for none.
-
-    Raises:
-        UsageError: it is something else.
-
-    """
-    if not text:
-        return 0.0
-    found = re.fullmatch(r"latency=(\d+(?:\.\d+)?)(ms|s)", text.strip())
-    if found is None:
-        raise UsageError(f"--faults {text!r} is not known", "Known: latency=50ms (milliseconds or seconds).")
-    return float(found[1]) * _UNITS[found[2]]

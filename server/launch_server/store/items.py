@@ -92,6 +92,13 @@ def latest_of_run(connection: Connection, entity: str, project: str, run_name: s
     return connection.execute(matching).first()
 
 
+def claimed_before(connection: Connection, item: Row[Any]) -> list[Row[Any]]:
+    """Earlier items that are claimed for the same run."""
+    query = select(items).where(items.c.run_name == item.run_name, items.c.run_entity == item.run_entity)
+    earlier = query.where(items.c.run_project == item.run_project, items.c.id < item.id)
+    return list(connection.execute(earlier.where(items.c.state == ItemState.CLAIMED)))
+
+
 def any_lapsed(connection: Connection, now: float) -> bool:
     """Whether the lease of some item lapsed."""
     query = select(items.c.id).where(items.c.state == ItemState.LEASED, items.c.lease_expires <= now).limit(1)

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import anyio
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
@@ -16,8 +15,6 @@ def graphql_route(engine: Engine, workers: Workers) -> Handler:
     """The handler: GraphQL errors are HTTP 200 with `errors`, as W&B's client expects (protocol section 3.2)."""
 
     async def answer(http: HttpRequest) -> Response:
-        if engine.settings.latency > 0:
-            await anyio.sleep(engine.settings.latency)
         body = await read_body(http, engine.settings.limits.body_bytes)
         return JsonReply(await workers.run(_answer, engine, http, body))
 

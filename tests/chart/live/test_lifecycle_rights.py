@@ -12,8 +12,11 @@ from tests.support.site import Json, Site, run
 
 pytestmark = pytest.mark.apiserver
 
-NEEDED = Feature.RECORDS, Feature.LEASE, Feature.JOBS, Feature.CUSTOM_RESOURCES
+NEEDED = Feature.RECORDS, Feature.LEASE, Feature.SHARDS, Feature.JOBS, Feature.CUSTOM_RESOURCES
 VOLCANO = CustomResource("batch.volcano.sh", "jobs")
+
+Right = tuple[str, str, str, str]
+"""Group, resource, verb, and the one object that it is for, or nothing."""
 
 
 def documented_roles() -> dict[str, Json]:
@@ -82,13 +85,13 @@ def test_an_installer_who_lacks_a_listed_right_is_refused(site: Site, installer:
     assert short_of in told
 
 
-def allowed(site: Site, account: str, namespace: str) -> set[tuple[str, str, str, tuple[str, ...]]]:
+def allowed(site: Site, account: str, namespace: str) -> set[Right]:
     """All that an account may do in a namespace, less what this Kubernetes allows to every service account."""
     return rights_of(site, account, namespace) - rights_of(site, f"system:serviceaccount:{site.home}:other", namespace)
 
 
-def rights_of(site: Site, account: str, namespace: str) -> set[tuple[str, str, str, tuple[str, ...]]]:
-    """Group, resource, verb and names of what an account may do in a namespace."""
+def rights_of(site: Site, account: str, namespace: str) -> set[Right]:
+    """All that an account may do in a namespace."""
     question = json.dumps({"spec": {"namespace": namespace}})
     answer = site.api.post(
         version="authorization.k8s.io/v1", url="selfsubjectrulesreviews", data=question,
@@ -98,16 +101,17 @@ def rights_of(site: Site, account: str, namespace: str) -> set[tuple[str, str, s
     status = answer.json()["status"]
     assert not status["incomplete"]
     return {
-        (group, resource, verb, tuple(rule.get("resourceNames", [])))
+        (group, resource, verb, name)
         for rule in status["resourceRules"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]
         for verb in rule["verbs"]
+        for name in rule.get("resourceNames", []) or [""]
     }
 
 
-def flatten(rows: Iterator[Permission]) -> set[tuple[str, str, str, tuple[str, ...]]]:
-    return {(row.group, row.resource, verb, row.names) for row in rows for verb in row.verbs}
+def flatten(rows: Iterator[Permission]) -> set[Right]:
+    return {(row.group, row.resource, verb, name) for row in rows for verb in row.verbs for name in row.names or ("",)}
 
 
 def test_the_agents_account_may_do_what_the_table_says_and_nothing_else(site: Site) -> None:

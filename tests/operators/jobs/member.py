@@ -20,6 +20,8 @@ print(
 )
 
 act = os.environ.get("ACT", "finish")
+if os.environ.get("HEEDS_SIGTERM"):
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(143))
 if fails := os.environ.get("FAIL_INDEX"):
     act = {fails: "fail", "0": "wait"}.get(index, act)
 if "WANDB_RUN_ID" in os.environ and index in {"", "0"}:
@@ -32,6 +34,9 @@ if "WANDB_RUN_ID" in os.environ and index in {"", "0"}:
         signal.pause()
     run.finish(exit_code=7 if act == "fail" else 0)
 if act == "wait":
+    # The first process of a container is not ended by a signal that it does not handle: its pod would stay for the
+    # whole grace of 30 s. Where there is a run, the SDK sees to its end.
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(143))
     signal.pause()
 if act == "fail":
     print(f"no shard for {os.environ.get('ROLE') or 'index ' + index}", flush=True)

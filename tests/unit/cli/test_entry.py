@@ -25,7 +25,8 @@ WRONG = [
         ["gpu"],
         (
             "error: `gpu` is not a command.\n"
-            "    → the commands are `run`, `validate`, `render`, `check`, `version`; run is the default\n"
+            "    → the commands are `run`, `validate`, `render`, `check`, `items`, `drain`, `version`; "
+            "run is the default\n"
         ),
     ),
     (

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from launch_agent.cli import items, main
+from launch_agent.cli import item_file, main
 
 KEY = "0123456789" * 4
 OWN_KEY = "abcdefghij" * 4
@@ -98,10 +98,10 @@ def test_only_allowed_variables_are_filled_in(render: Renderer) -> None:
 
 def test_the_run_id_is_the_spec_s_or_made_of_the_item_s_id(render: Renderer) -> None:
     assert render({**SPEC, "run_id": "mine1234"}).objects[-1]["metadata"]["labels"]["wandb.ai/run-id"] == "mine1234"
-    made = items.stable_run_id("item-1")
+    made = item_file.stable_run_id("item-1")
     assert render(SPEC).objects[-1]["metadata"]["labels"]["wandb.ai/run-id"] == made
     assert len(made) == 8
-    assert made != items.stable_run_id("item-2")
+    assert made != item_file.stable_run_id("item-2")
 
 
 def test_a_local_process_is_shown_as_its_command(render: Renderer) -> None:

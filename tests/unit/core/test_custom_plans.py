@@ -8,10 +8,11 @@ import pytest
 
 from launch_agent.core import names, places
 from launch_agent.core.kind_table import BUILT_IN
-from launch_agent.core.kinds import LEADING_ANNOTATION, Entry, Kinds, find_name_limit, find_templates, group_of
+from launch_agent.core.kinds import Entry, Kinds, find_name_limit, find_templates, group_of
+from launch_agent.core.marks import LEADING_ANNOTATION
 from launch_agent.core.models import Plan
 from launch_agent.errors import ItemError, SpecError
-from tests.support.kind_manifests import LEADING, MANIFESTS, mains_of, manifest_of
+from tests.support.kind_manifests import LEADING, MANIFESTS, REFUSED, mains_of, manifest_of
 from tests.support.specs import KEY, make_plan, make_spec
 
 KINDS = Kinds()
@@ -164,17 +165,7 @@ def test_a_kind_that_never_ends_needs_a_limit(api_version: str, kind: str) -> No
 
 @pytest.mark.parametrize(
     ("api_version", "kind"),
-    [
-        ("batch/v1", "CronJob"),
-        ("apps/v1", "Deployment"),
-        ("apps/v1", "StatefulSet"),
-        ("apps/v1", "DaemonSet"),
-        ("apps/v1", "ReplicaSet"),
-        ("v1", "ReplicationController"),
-        ("v1", "ConfigMap"),
-        ("v1", "Secret"),
-        ("ray.io/v1", "RayService"),
-    ],
+    [*REFUSED, ("v1", "Secret")],
 )
 def test_kinds_that_are_not_launched_are_refused_by_name(api_version: str, kind: str) -> None:
     body = {"apiVersion": api_version, "kind": kind, "spec": {"template": {"spec": {"containers": [{"name": "a"}]}}}}

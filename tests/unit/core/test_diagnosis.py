@@ -236,3 +236,11 @@ def test_a_suspended_job_says_whom_it_waits_for() -> None:
 @pytest.mark.parametrize("conditions", [[], [{"type": "Complete", "status": "True"}]])
 def test_a_job_that_is_well_has_no_diagnosis(conditions: list[Any]) -> None:
     assert diagnosis.from_job({"metadata": {"name": "j"}, "status": {"conditions": conditions}}) is None
+
+
+def test_a_job_whose_own_rule_ended_it_when_its_pod_was_taken_lost_its_pod() -> None:
+    text = "Pod ml/launch-x has condition DisruptionTarget matching FailJob rule at index 0"
+    condition = {"type": "Failed", "status": "True", "reason": "PodFailurePolicy", "message": text}
+    found = diagnosis.from_job({"metadata": {"name": "job-1"}, "status": {"conditions": [condition]}})
+    assert found is not None
+    assert (found.category, found.detail) == (Category.DISRUPTED, f"{text}.")

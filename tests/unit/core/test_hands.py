@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from launch_agent.core.hands import Hand, split
 
@@ -109,6 +112,21 @@ def test_a_text_that_can_not_come_of_the_template_is_new() -> None:
     hands = split({"a": [{"x": 1, "y": "evil"}]}, {"a": [{"x": 1, "y": "good-{{n}}"}]})
     assert hands.of(("a", 0, "x")) is Hand.SUBMITTER
     assert hands.is_new(("a", 0, "y"))
+
+
+PIECES = st.lists(st.text("ab-", max_size=3), min_size=2, max_size=5).filter(lambda pieces: any(pieces))
+
+
+@given(PIECES, st.text("ab-", max_size=12))
+def test_a_text_fits_a_template_exactly_where_some_filling_gives_it(pieces: list[str], text: str) -> None:
+    hands = split({"a": [text]}, {"a": ["{{x}}".join(pieces)]})
+    can_be = re.fullmatch(".*".join(map(re.escape, pieces)), text) is not None
+    assert hands.is_new(("a", 0)) is not can_be
+
+
+def test_a_template_of_many_variables_is_compared_in_no_time() -> None:
+    hands = split({"a": ["a" * 100_000 + "b"]}, {"a": ["a{{x}}" * 300 + "c"]})
+    assert hands.is_new(("a", 0))
 
 
 def test_without_the_queue_s_config_all_is_the_submitter_s() -> None:

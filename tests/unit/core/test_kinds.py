@@ -10,6 +10,7 @@ import pytest
 from launch_agent.core import places
 from launch_agent.core.kind_table import BUILT_IN
 from launch_agent.core.kinds import Kind, Kinds, PodTemplate, find_containers, find_name_limit, find_templates, group_of
+from tests.support.kind_manifests import REFUSED
 
 
 def test_a_group_is_what_stands_before_the_slash() -> None:
@@ -49,17 +50,7 @@ def test_the_owners_description_goes_before_the_table() -> None:
 
 @pytest.mark.parametrize(
     ("api_version", "kind"),
-    [
-        ("batch/v1", "CronJob"),
-        ("apps/v1", "Deployment"),
-        ("apps/v1", "StatefulSet"),
-        ("apps/v1", "DaemonSet"),
-        ("apps/v1", "ReplicaSet"),
-        ("v1", "ReplicationController"),
-        ("v1", "ConfigMap"),
-        ("v1", "Service"),
-        ("ray.io/v1", "RayService"),
-    ],
+    [*REFUSED, ("v1", "Service")],
 )
 def test_kinds_that_can_not_be_followed_say_why(api_version: str, kind: str) -> None:
     assert Kinds().find(api_version, kind).refusal.endswith(".")

@@ -17,6 +17,7 @@ from launch_agent.core.actions import (
     DeleteRecord,
     Explain,
     Fail,
+    Find,
     Look,
     ReadTail,
     Release,
@@ -42,14 +43,16 @@ from launch_agent.core.events import (
     StopSeen,
     TailRead,
     Troubled,
+    Unreported,
     Vanished,
     Woken,
 )
 from launch_agent.core.lifecycle import Ending, Limits, Tracked
-from launch_agent.core.models import Diagnosis, JobState, ObjectRef, Observation, Stage, Step
+from launch_agent.core.models import Diagnosis, JobState, ObjectRef, Observation, Outcome, Stage, Step
 from tests.support.records import make_record
 
 LIMITS = Limits(stopped_run_timeout=60.0, start_timeout=1800.0)
+NOW = 1000.0
 REF = ObjectRef("batch/v1", "Job", "ml", "launch-x", "uid-1")
 PULL = Diagnosis("ImagePull", "The image can not be pulled.", fails_after=60.0)
 UNSCHEDULABLE = Diagnosis("Unschedulable", "No node fits.")
@@ -122,7 +125,7 @@ def test_an_item_is_taken_in_the_order_that_loses_nothing(events: list[Event], e
         pytest.param(Step.CLAIMED, [Acked(True)], [AskRun], id="then its run is asked for before anything is created"),
         pytest.param(Step.CLAIMED, [Acked(True), RunSeen(None)], [Create], id="no run yet: it is created"),
         pytest.param(
-            Step.CLAIMED, [Acked(True), RunSeen("running")], [Look], id="a run that began is never created again"
+            Step.CLAIMED, [Acked(True), RunSeen("running")], [Find], id="a run that began is never created again"
         ),
     ],
 )
@@ -373,13 +376,24 @@ def test_a_workload_that_runs_for_too_long_is_deleted_and_fails_by_its_deadline(
 
 def test_an_endless_workload_ends_with_its_time_and_that_is_no_failure() -> None:
     current, actions = play(limited(is_endless=True), (1, Created(REF)), (2, RUNNING), (101, Woken()), (102, GONE))
-    assert kinds(actions) == [Warn, Delete]
+    assert kinds(actions) == [Warn, AskRun]
     assert current is not None
-    _, actions = play(current, (103, Released()))
+    _, actions = play(current, (103, RunSeen("running")))
+    assert actions == [Delete()]
+    _, actions = play(current, (103, RunSeen("running")), (104, Released()))
     assert actions == [DeleteRecord()]
 
 
-@pytest.mark.parametrize(("is_endless", "expected"), [(False, [Fail]), (True, [Warn, Delete])])
+def test_an_endless_workload_in_which_no_run_began_ends_its_item() -> None:
+    happened = ((1, Created(REF)), (2, RUNNING), (101, Woken()), (102, GONE), (103, RunSeen(None)))
+    current, (fail,) = play(limited(is_endless=True), *happened)
+    assert isinstance(fail, Fail)
+    assert "never ends by itself" in fail.message
+    assert current is not None
+    assert kinds(play(current, (104, Reported()))[1]) == [Delete]
+
+
+@pytest.mark.parametrize(("is_endless", "expected"), [(False, [Fail]), (True, [Warn, AskRun])])
 def test_a_deadline_holds_across_a_restart(is_endless: bool, expected: list[type]) -> None:
     current, _ = play(limited(is_endless=is_endless), (50, Created(REF)))
     assert current is not None
@@ -433,10 +447,17 @@ def test_a_stop_request_gives_the_run_a_minute_then_deletes_and_reports_no_failu
     assert actions == [Delete()]
     assert current is not None
     after, actions = play(current, (71, Released()), (72, Observed(Observation(JobState.MISSING))))
-    assert actions == [Delete()]
+    assert actions == [AskRun()]
     assert after is not None
     assert after.ending is not None
     assert after.ending.state is JobState.STOPPED
+    assert play(after, (73, RunSeen("killed")))[1] == [Delete()]
+
+
+def test_a_run_that_is_stopped_before_it_begins_ends_its_item_with_that_word() -> None:
+    ended = ((10, StopSeen()), (71, Woken()), (72, Observed(Observation(JobState.MISSING))), (73, RunSeen("pending")))
+    _, (fail,) = play(tracked_at(), *ended)
+    assert fail == Fail("The run was stopped before it began.", Stage.RUN)
 
 
 def test_an_object_missing_from_a_list_is_looked_at_before_it_is_believed() -> None:
@@ -469,3 +490,38 @@ def test_a_slot_is_held_until_the_workload_is_over() -> None:
     after, _ = play(current, (0, Observed(Observation(JobState.FINISHED))))
     assert after is not None
     assert not after.holds_slot
+
+
+@pytest.mark.parametrize("state", [JobState.FAILED, JobState.FINISHED, JobState.MISSING])
+def test_a_run_that_ended_itself_when_it_was_stopped_leaves_no_object_and_no_reproach(state: JobState) -> None:
+    _, actions = play(tracked_at(), (0, Observed(Observation(state, EXIT_3))), (1, RunSeen("killed")))
+    assert actions == [Delete()]
+
+
+def test_how_it_ended_goes_into_the_record_once_where_wandb_is_away() -> None:
+    over = replace(tracked_at(), ending=Ending(JobState.FAILED, EXIT_3, tail="last words"))
+    tracked, actions = play(over, (NOW, Unreported()))
+    assert actions == [UpdateRecord()]
+    assert tracked is not None
+    assert tracked.record.outcome == Outcome(JobState.FAILED, EXIT_3, tail="last words")
+    assert play(tracked, (NOW, Unreported())) == (tracked, [])
+
+
+def test_a_record_with_an_outcome_is_told_whatever_became_of_its_object() -> None:
+    record = replace(tracked_at().record, outcome=Outcome(JobState.FAILED, EXIT_3, has_run=False))
+    tracked, actions = play(Tracked(record), (NOW, Recovered()))
+    assert actions == [Fail(EXIT_3.text, Stage.AGENT)]
+    assert tracked is not None
+    assert not tracked.holds_slot
+    gone = Observed(Observation(JobState.MISSING))
+    tracked, actions = play(tracked, (NOW, gone))
+    assert actions == []
+    assert tracked is not None
+    assert tracked.ending == Ending(JobState.FAILED, EXIT_3, has_run=False)
+    may_have_run = replace(record, outcome=Outcome(JobState.FAILED, EXIT_3))
+    assert play(Tracked(may_have_run), (NOW, Recovered()))[1] == [AskRun()]
+
+
+def test_what_was_refused_before_it_was_made_is_refused_again_and_has_no_outcome() -> None:
+    refused = Tracked(make_record(step=Step.ACKED), ending=Ending(JobState.FAILED, has_run=False))
+    assert play(refused, (NOW, Unreported())) == (refused, [])

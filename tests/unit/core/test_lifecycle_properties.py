@@ -6,12 +6,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from launch_agent.core import lifecycle
-from launch_agent.core.actions import Ack, Create, Delete, DeleteRecord, Explain, Fail, Look, Release, WriteRecord
+from launch_agent.core.actions import (
+    Ack,
+    Create,
+    Delete,
+    DeleteRecord,
+    Explain,
+    Fail,
+    Look,
+    Release,
+    Requeue,
+    WriteRecord,
+)
 from launch_agent.core.events import (
     Acked,
     Created,
     Event,
     Explained,
+    NotRequeued,
     Observed,
     OwnerSeen,
     RecordDeleted,
@@ -20,6 +32,7 @@ from launch_agent.core.events import (
     Refused,
     Released,
     Reported,
+    Requeued,
     RunSeen,
     StopSeen,
     TailRead,
@@ -51,6 +64,7 @@ OBSERVATIONS = st.builds(
 EVENTS: st.SearchStrategy[Event] = st.one_of(
     st.sampled_from([RecordWritten(), RecordWritten(("careful",)), Refused("no"), Vanished()]),
     st.sampled_from([StopSeen(), Reported(), Released(), Released("no right"), Woken(), TailRead("lines")]),
+    st.sampled_from([Requeued("item-2"), NotRequeued("no")]),
     st.sampled_from([Acked(True), Acked(False), OwnerSeen("abc12345"), OwnerSeen(None), Created(REF)]),
     st.sampled_from([RunSeen(None), RunSeen("pending"), RunSeen("running"), RunSeen("finished"), RunSeen("crashed")]),
     st.builds(Observed, OBSERVATIONS),
@@ -117,11 +131,16 @@ def test_a_followed_item_ends_when_its_workload_is_gone(record: object, history:
         now = current.wake_at if current is not None and current.wake_at is not None else now
         if current is None:
             return
+        if any(isinstance(action, Requeue) for action in actions):
+            assert current is not None
+            current, actions = lifecycle.step(current, Requeued("item-2"), now, Limits())
         if any(isinstance(action, DeleteRecord) for action in actions):
+            assert current is not None
             current, _ = lifecycle.step(current, RecordDeleted(), now, Limits())
             assert current is None
             return
         if any(isinstance(action, Fail) for action in actions):
+            assert current is not None
             current, actions = lifecycle.step(current, Reported(), now, Limits())
         if any(isinstance(action, (Release, Delete)) for action in actions):
             assert current is not None

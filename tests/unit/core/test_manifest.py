@@ -14,10 +14,10 @@ import pytest
 from launch_agent.core import manifest, names
 from launch_agent.core import spec as specs
 from launch_agent.core.context import LaunchContext
+from launch_agent.core.marks import RECEIPT_ANNOTATION
 from launch_agent.core.models import KeySecret, QueueItem
-from launch_agent.core.receipt import ANNOTATION
 from launch_agent.core.transforms.facts import Facts
-from launch_agent.errors import SpecError
+from launch_agent.errors import RefusedError, SpecError
 from tests.support.specs import CONTEXT, KEY, PATH, RELEASED, env_of, make_plan, make_pod, make_spec, pod_of
 
 RESTRICTED = {
@@ -71,7 +71,9 @@ def test_an_empty_config_becomes_a_whole_job() -> None:
                 "launch-agent/item-id": "item-1",
                 "launch-agent/queue": "gpu",
                 "launch-agent/run": "team/vision/run12345",
-                ANNOTATION: plan.workload["metadata"]["annotations"][ANNOTATION],  # has tests of its own
+                RECEIPT_ANNOTATION: plan.workload["metadata"]["annotations"][
+                    RECEIPT_ANNOTATION
+                ],  # has tests of its own
             },
         },
         "spec": {
@@ -399,3 +401,10 @@ def test_the_context_s_own_macros_fill_the_manifest() -> None:
     context = LaunchContext("u", "team", "a", "i", macros={"REGISTRY": "reg.local"})
     plan = make_plan(make_spec(make_pod(containers=[{}, {"image": "${REGISTRY}/h:${HOME}"}])), context=context)
     assert pod_of(plan)["containers"][1]["image"] == "reg.local/h:${HOME}"
+
+
+def test_a_kind_under_another_group_is_refused_with_the_group_it_has() -> None:
+    with pytest.raises(RefusedError, match=r"a PyTorchJob of v1 .* A PyTorchJob is of the group kubeflow\.org"):
+        make_plan(make_spec({"apiVersion": "v1", "kind": "PyTorchJob", "spec": {}}))
+    with pytest.raises(RefusedError, match=r"a Job of x .* A Job is of the group batch: correct apiVersion"):
+        make_plan(make_spec({"apiVersion": "x", "kind": "Job", "spec": {}}))

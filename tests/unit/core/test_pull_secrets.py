@@ -22,7 +22,7 @@ def auths(secret: Any) -> dict[str, Any]:
 
 
 def test_it_is_filed_under_the_registry_s_host_in_the_form_that_kubelets_read() -> None:
-    made = pull_secrets.make(CREDENTIAL, "run12345", "jobs", {"a": "b"})
+    made = pull_secrets.make(CREDENTIAL, "regcred-run12345", "jobs", {"a": "b"})
     assert (made["apiVersion"], made["kind"], made["type"]) == ("v1", "Secret", "kubernetes.io/dockerconfigjson")
     assert made["metadata"] == {"name": "regcred-run12345", "namespace": "jobs", "labels": {"a": "b"}}
     assert list(auths(made)) == [CREDENTIAL.registry]
@@ -37,14 +37,14 @@ def test_the_password_is_in_no_representation() -> None:
 
 def test_a_renewed_credential_changes_the_data_only() -> None:
     renewed = replace(CREDENTIAL, password="new")
-    before, after = (pull_secrets.make(one, "run12345", "jobs", {}) for one in (CREDENTIAL, renewed))
+    before, after = (pull_secrets.make(one, "regcred-run12345", "jobs", {}) for one in (CREDENTIAL, renewed))
     assert after["data"] == pull_secrets.make_data(renewed) != before["data"]
     assert after["metadata"] == before["metadata"]
 
 
 @pytest.mark.parametrize("run_id", ["run12345", "RUN_1", "a" * 80, "-", "ü"])
 def test_its_name_is_valid_whatever_the_run_is_called(run_id: str) -> None:
-    name = pull_secrets.make(CREDENTIAL, run_id, "jobs", {})["metadata"]["name"]
+    name = names.secret_name(run_id, pull_secrets.PREFIX)
     assert name.startswith(pull_secrets.PREFIX)
     assert names.is_object_name(name)
     assert len(name) <= 63

@@ -35,6 +35,16 @@ def test_a_service_without_a_name_gets_one_that_begins_with_a_letter(given: str 
     assert again.services == plan.services
 
 
+def test_a_service_s_generate_name_is_a_prefix_and_never_sent() -> None:
+    config = {**SERVICE, "metadata": {"generateName": "cache-"}}
+    entries = [{"name": "a", "config": config}, {"name": "b", "config": config}]
+    first, second = (one["metadata"] for one in make_plan(make_spec(additional_services=entries)).services)
+    assert first["name"].startswith("cache-")
+    assert second["name"].startswith("cache-")
+    assert first["name"] != second["name"]
+    assert not {"generateName"} & {*first, *second}
+
+
 def test_other_objects_may_begin_with_a_digit() -> None:
     config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "0-settings"}}
     (made,) = make_plan(make_spec(additional_services=[{"config": config}])).services

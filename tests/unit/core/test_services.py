@@ -125,8 +125,8 @@ def test_the_auxiliary_label_is_short_and_keeps_the_run_id(entity: str, project:
 
 def test_services_of_a_custom_resource_are_made_too() -> None:
     template = {"spec": {"containers": [{"name": "pytorch", "image": "i"}]}}
-    body = {"apiVersion": "kubeflow.org/v1", "kind": "PyTorchJob"}
-    body["spec"] = {"pytorchReplicaSpecs": {"Master": {"template": template}}}  # type: ignore[assignment] # a JSON object
+    replicas = {"pytorchReplicaSpecs": {"Master": {"template": template}}}
+    body: dict[str, Any] = {"apiVersion": "kubeflow.org/v1", "kind": "PyTorchJob", "spec": replicas}
     plan = make_plan(make_spec(body, additional_services=[{"config": POD}]))
     assert [one["kind"] for one in plan.objects] == ["Secret", "Pod", "PyTorchJob"]
 
@@ -149,6 +149,17 @@ def test_services_of_a_custom_resource_are_made_too() -> None:
         (pod({"image": "i"}), "[0].config.spec.containers[0].name"),
         (pod({**CONTAINER, "env": "A=b"}), "[0].config.spec.containers[0].env"),
         ({**DEPLOYMENT, "spec": {}}, "[0].config.spec.template"),
+        ({**SERVICE, "spec": "ClusterIP"}, "[0].config.spec"),
+        ({**POLICY, "spec": []}, "[0].config.spec"),
+        ({**CONFIG_MAP, "data": "a=b"}, "[0].config.data"),
+        ({**CONFIG_MAP, "data": {"a": {"b": 1}}}, "[0].config.data.a"),
+        ({**CONFIG_MAP, "binaryData": ["x"]}, "[0].config.binaryData"),
+        ({**SERVICE, "metadata": {"generateName": "Not_Valid-"}}, "[0].config.metadata.generateName"),
+        ({**SERVICE, "metadata": {"generateName": "0-"}}, "[0].config.metadata.generateName"),
+        (
+            {**POD, "metadata": {"annotations": {"launch-agent/main-container": "none"}}},
+            "[0].config.metadata.annotations.launch-agent/main-container",
+        ),
         ({**POD, "metadata": {"labels": {"a": "${author}"}}}, "[0].config.metadata.labels.a"),
     ],
 )

@@ -32,6 +32,14 @@ def pod(phase: str = "", *conditions: dict[str, str], node: str = "n1", deleted:
 
 
 DISRUPTED = condition("DisruptionTarget", "PreemptionByScheduler")
+TAKEN = {
+    **condition("Failed", "PodFailurePolicy"),
+    "message": "Pod ml/launch-x-abcde has condition DisruptionTarget matching FailJob rule at index 0",
+}
+RULED = {
+    **condition("Failed", "PodFailurePolicy"),
+    "message": "Container main for pod ml/x failed with exit code 3 matching FailJob rule at index 0",
+}
 FAILED = condition("Failed", "BackoffLimitExceeded")
 
 
@@ -62,6 +70,8 @@ FAILED = condition("Failed", "BackoffLimitExceeded")
         (job(condition("Suspended"), suspend=False, active=1), (pod("Running"),), JobState.RUNNING),
         (job(condition("Suspended")), (pod("Pending"),), JobState.UNKNOWN),
         (job(FAILED), (pod("Failed", DISRUPTED),), JobState.PREEMPTED),
+        (job(TAKEN), (), JobState.PREEMPTED),
+        (job(RULED), (), JobState.FAILED),
         (job(FAILED), (pod("Running", DISRUPTED, deleted=True),), JobState.PREEMPTED),
         (job(FAILED), (pod("Failed", DISRUPTED), pod("Failed")), JobState.FAILED),
         (job(FAILED), (pod("Succeeded"), pod("Failed", DISRUPTED)), JobState.PREEMPTED),

@@ -11,7 +11,8 @@ import pytest
 from launch_agent.core import places, receipt
 from launch_agent.core.kinds import Kinds, find_containers, find_templates
 from launch_agent.core.manifest import TRANSFORMS
-from launch_agent.core.models import TTL_ANNOTATION, KeySecret, Plan, QueueItem
+from launch_agent.core.marks import RECEIPT_ANNOTATION, TTL_ANNOTATION
+from launch_agent.core.models import KeySecret, Plan, QueueItem
 from launch_agent.core.pull_secrets import PullCredential
 from launch_agent.core.spec import parse
 from launch_agent.core.transforms.code import INIT_CONTAINER, MOUNT, VOLUME, mount_code
@@ -134,6 +135,13 @@ def test_the_pull_secret_is_appended_in_every_template(api_version: str, kind: s
 def test_an_argo_workflow_s_pull_secret_is_that_of_all_its_pods() -> None:
     made = make_plan(make_spec(manifest_of("argoproj.io/v1alpha1", "Workflow")), context=PULLING)
     assert made.workload["spec"]["imagePullSecrets"] == [{"name": "regcred-run12345"}]
+
+
+@pytest.mark.parametrize("place", [("trainer.kubeflow.org/v1alpha1", "TrainJob")])
+def test_a_pull_secret_without_a_place_is_told_on_the_item(place: tuple[str, str]) -> None:
+    made = make_plan(make_spec(manifest_of(*place)), context=PULLING)
+    assert any(one.startswith("A TrainJob has no place for the Secret regcred-run12345") for one in made.warnings)
+    assert not any("no place for the Secret" in one for one in make_plan(make_spec(manifest_of(*place))).warnings)
 
 
 def test_a_pull_secret_is_named_once() -> None:
@@ -373,7 +381,7 @@ def test_code_is_there_in_every_template(api_version: str, kind: str) -> None:
 
 
 def read_receipt(made: Plan) -> dict[str, Any]:
-    text = made.workload["metadata"]["annotations"][receipt.ANNOTATION]
+    text = made.workload["metadata"]["annotations"][RECEIPT_ANNOTATION]
     assert len(text) <= receipt.LIMIT
     found: dict[str, Any] = json.loads(text)
     return found

@@ -12,8 +12,7 @@ import pytest
 import yaml
 
 from launch_agent.cli import main
-from launch_agent.core import kinds as all_kinds
-from launch_agent.core import places
+from launch_agent.core import marks, places
 from launch_agent.core.kind_table import BUILT_IN
 from launch_agent.core.kinds import Kinds
 from launch_agent.settings import Flags, Need, load
@@ -155,7 +154,6 @@ def test_the_tables_of_kinds_are_written_from_the_code() -> None:
 
 
 def test_the_annotations_that_the_page_names_are_the_code_s() -> None:
-    assert all_kinds.MAIN_ANNOTATION in PAGE
-    from launch_agent.core.models import TTL_ANNOTATION
+    assert marks.MAIN_ANNOTATION in PAGE
 
-    assert TTL_ANNOTATION in PAGE
+    assert marks.TTL_ANNOTATION in PAGE

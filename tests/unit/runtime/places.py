@@ -17,22 +17,28 @@ class Place:
 
     error: Exception | None = None
     resource: Resource = Resource.KUBERNETES
+    error_of_discard: Exception | None = None
+    found: ObjectRef | None = REF
     discarded: list[Plan] = field(default_factory=list)
     unreadable: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    has_list_to_come: bool = False
     known: tuple[tuple[str, Event], ...] = ()
 
     def _do(self) -> None:
         if self.error is not None:
             raise self.error
 
-    def locate(self, plan: Plan) -> ObjectRef:
-        return REF
+    def find(self, plan: Plan, item_id: str) -> ObjectRef | None:
+        self._do()
+        return self.found
 
     def prepare(self, plan: Plan) -> tuple[str, ...]:
         return self.warnings
 
     def discard(self, plan: Plan) -> None:
+        if self.error_of_discard is not None:
+            raise self.error_of_discard
         self.discarded.append(plan)
 
     def create(self, plan: Plan, item_id: str) -> ObjectRef:
@@ -56,6 +62,9 @@ class Place:
 
     def delete(self, ref: ObjectRef) -> None:
         self._do()
+
+    def awaits(self, _item_id: str) -> bool:
+        return self.has_list_to_come
 
     def follow(self, item_id: str, ref: ObjectRef) -> tuple[tuple[str, Event], ...]:
         return self.known

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +13,7 @@ from launch_agent.adapters.wandb.operation import Operation, Result
 from launch_agent.core.models import Plan, Resource
 from launch_agent.errors import WandbError, WandbUnavailable
 from launch_agent.runtime.inbox import Inbox, Polled
-from launch_agent.runtime.intake import Intake, ItemJudge
+from launch_agent.runtime.intake import Intake, ItemJudge, new_run_id
 from launch_agent.runtime.registration import Agent
 
 
@@ -180,3 +181,10 @@ def test_a_poll_waits_until_items_may_be_taken() -> None:
     thread.join(5)
     assert isinstance(answer, Polled)
     assert len(answer.claims) == 1
+
+
+def test_a_drawn_run_id_can_begin_the_name_of_an_object_and_is_the_item_s_own() -> None:
+    drawn = {new_run_id(f"rel.ns/item-{number}") for number in range(500)}
+    assert len(drawn) == 500
+    assert all(re.fullmatch(r"[a-z][a-z0-9]{7}", one) for one in drawn)
+    assert new_run_id("rel.ns/item-1") == new_run_id("rel.ns/item-1") != new_run_id("other.ns/item-1")

@@ -21,8 +21,9 @@ from launch_agent.errors import (
     KubernetesUnavailable,
     WandbUnavailable,
 )
+from launch_agent.runtime.clock import read_clock
 from launch_agent.runtime.guard import Alone, GuardedRunner
-from launch_agent.runtime.lease import SILENT, LeaseGuard, read_clock
+from launch_agent.runtime.lease import SILENT, LeaseGuard
 from launch_agent.runtime.metrics import Metrics
 from tests.support.waiting import wait_until
 
@@ -417,6 +418,15 @@ def test_without_a_lease_an_agent_may_always_act() -> None:
     assert (alone.is_held, alone.has_held, alone.note, alone.troubles(), alone.stuck()) == (True, True, "", [], [])
     alone.leave(is_quiet=True)
     assert GuardedRunner(Wandb(), alone).run([]) == []
+
+
+def test_w_and_b_is_not_asked_of_items_before_it_accepted_the_agent() -> None:
+    accepted: list[bool] = []
+    runner = GuardedRunner(Wandb(), Alone(), lambda: bool(accepted))
+    with pytest.raises(WandbUnavailable, match="not registered"):
+        runner.run([])
+    accepted.append(True)
+    assert runner.run([]) == []
 
 
 def test_the_clock_goes_on() -> None:

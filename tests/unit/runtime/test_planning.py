@@ -99,6 +99,22 @@ NAMED: list[tuple[str, dict[str, Any], bool]] = [
         make_spec({"spec": {"template": {"spec": {"initContainers": [{"name": "a", "image": f"{HOST}/a:1"}]}}}}),
         True,
     ),
+    (
+        "an image of an additional service",
+        make_spec(
+            additional_services=[
+                {
+                    "name": "cache",
+                    "config": {
+                        "apiVersion": "v1",
+                        "kind": "Pod",
+                        "spec": {"containers": [{"name": "a", "image": f"{HOST}/cache:1"}]},
+                    },
+                }
+            ]
+        ),
+        True,
+    ),
     ("upper case", make_spec(docker={"docker_image": f"{HOST.upper()}/team/train:1"}), True),
     ("another registry", make_spec(docker={"docker_image": f"{HOST}.org/team/train:1"}), False),
 ]

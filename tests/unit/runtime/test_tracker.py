@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from launch_agent.core import actions, events
-from launch_agent.core.actions import Action
+from launch_agent.core.actions import Action, Look
 from launch_agent.core.lifecycle import Limits, Tracked
 from launch_agent.core.models import JobState, ObjectRef, Observation, Plan, Record, Resource, Stage, Step
 from launch_agent.runtime.inbox import Claim, Deferred, Found, Happened, Inbox, OwnerReplaced, Polled, Stopping
@@ -121,6 +121,21 @@ def test_adopted_items_count_against_max_jobs() -> None:
     it = bench(max_jobs=2)
     it.say(Found((record("1"),)))
     assert it.hands.polls == [(1, True)]
+
+
+def test_a_record_that_can_not_be_read_counts_as_a_used_slot_and_is_told() -> None:
+    it = bench(max_jobs=4)
+    it.say(Found((record("1"),), unreadable=2))
+    assert it.hands.polls == [(1, True)]
+    assert it.tracker.note == "2 records can not be read; each counts as a used slot"
+    assert it.tracker.summary.startswith("3 of 4 slots used")
+    assert it.tracker.summary.endswith(it.tracker.note)
+
+
+def test_more_unreadable_records_than_slots_leave_no_slot() -> None:
+    it = bench(max_jobs=2)
+    it.say(Found((), unreadable=3))
+    assert it.hands.polls == [(0, False)]
 
 
 def test_a_slot_is_free_again_when_the_workload_is_over_though_its_report_is_not_taken() -> None:
@@ -253,3 +268,18 @@ def test_records_of_items_in_work_are_written_again_when_their_owner_was_replace
     it.hands.done.clear()
     it.say(OwnerReplaced())
     assert it.hands.done == [(name, actions.KeepRecord(), 0) for name in ("running", "acked")]
+
+
+def test_adopted_items_that_a_list_will_tell_of_are_not_looked_at_one_by_one() -> None:
+    created = replace(record("1", Step.CREATED), object=REF)
+    awaited, alone = bench(place=Place(has_list_to_come=True)), bench()
+    awaited.say(Found((created,)))
+    alone.say(Found((created,)))
+    assert awaited.hands.done == []
+    assert alone.hands.done == [("1", Look(), 0)]
+
+
+def test_an_adopted_item_whose_object_is_not_known_is_looked_for_whatever_list_will_come() -> None:
+    it = bench(place=Place(has_list_to_come=True))
+    it.say(Found((record("1", Step.CREATED),)))
+    assert it.hands.done == [("1", Look(), 0)]

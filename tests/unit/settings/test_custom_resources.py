@@ -92,75 +92,56 @@ def test_null_is_no_kind() -> None:
     assert custom_resources.read({}) == ()
 
 
+FAULTY_KEYS = [
+    ("podTemplate: []", "podTemplate", "did you mean `podTemplates`?"),
+    ("podTemplates: spec.x", "podTemplates", "a list of places"),
+    ("podTemplates: [spec..x]", "podTemplates[0]", "character 5"),
+    ("podTemplates: ['']", "podTemplates[0]", "a place"),
+    ("podTemplates: ['[]']", "podTemplates[0]", "begins with no key"),
+    ("podTemplates: [{main: x}]", "podTemplates[0]", "`path`"),
+    ("podTemplates: [{path: 'spec.x[', main: x}]", "podTemplates[0].path", "character 7"),
+    ("podTemplates: [{path: spec.x, main: A B}]", "podTemplates[0].main", "the name of a container"),
+    ("containers: [7]", "containers[0]", "a place"),
+    ("containers: ['spec.']", "containers[0]", "character 5"),
+    ("podMetadata: ['spec x[y]']", "podMetadata[0]", "character 7"),
+    ("phases: {}", "phases", "a list of maps"),
+    ("phases: [{path: status.phase}]", "phases[0]", "`states`"),
+    ("phases: [{path: status.phase, states: {}}]", "phases[0].states", "a map of texts to states"),
+    ("phases: [{path: status.phase, states: {Done: done}}]", "phases[0].states.Done", "allowed are `starting`"),
+    ("conditions: {Done: finishd}", "conditions.Done", "`finished`?"),
+    ("conditions: [Done]", "conditions", "a map of conditions"),
+    ("endless: 'yes'", "endless", "true or false"),
+    ("entry: all", "entry", "allowed are `each`"),
+    ("entry: text", "entry", "`entrypoint`"),
+    ("entrypoint: spec.x", "entrypoint", "needs the key `entry` beside it"),
+    ("entry: lead, entrypoint: spec.x", "entrypoint", "`entry: text` only"),
+    ("entry: text, entrypoint: 'spec.x[].y'", "entrypoint", "several places"),
+    ("ttl: 'spec.*'", "ttl", "several places"),
+    ("ttl: 60", "ttl", "a place"),
+    ("suspend: 'a[].b'", "suspend", "several places"),
+    ("podSelector: run=x", "podSelector", "{name}"),
+    ("nameLimit: 80", "nameLimit", "30 to 63"),
+]
+"""Keys of a kind that is fine without them, the fault's place in that kind, and the words."""
+
+
 @pytest.mark.parametrize(
     ("entry", "path", "words"),
     [
         ("5", "customResources[0]", "found `5`"),
         ("{kind: Run}", "customResources[0]", "lacks the key `group`"),
         ("{group: example.com}", "customResources[0]", "lacks the key `kind`"),
-        ("{group: a.b, kind: Run, podTemplate: []}", "customResources[0].podTemplate", "did you mean `podTemplates`?"),
         ("{group: Example, kind: Run}", "customResources[0].group", "an API group"),
         ("{group: a.b/v1, kind: Run}", "customResources[0].group", "an API group"),
         ("{group: '', kind: Pod}", "customResources[0].group", "an API group"),
         ("{group: a.b, kind: run}", "customResources[0].kind", "the name of a kind"),
         ("{group: a.b, kind: 3}", "customResources[0].kind", "in quotes"),
-        ("{group: a.b, kind: Run, podTemplates: spec.x}", "customResources[0].podTemplates", "a list of places"),
-        ("{group: a.b, kind: Run, podTemplates: [spec..x]}", "customResources[0].podTemplates[0]", "character 5"),
-        ("{group: a.b, kind: Run, podTemplates: ['']}", "customResources[0].podTemplates[0]", "a place"),
-        ("{group: a.b, kind: Run, podTemplates: ['[]']}", "customResources[0].podTemplates[0]", "begins with no key"),
-        ("{group: a.b, kind: Run, podTemplates: [{main: x}]}", "customResources[0].podTemplates[0]", "`path`"),
-        (
-            "{group: a.b, kind: Run, podTemplates: [{path: 'spec.x[', main: x}]}",
-            "customResources[0].podTemplates[0].path",
-            "character 7",
-        ),
-        (
-            "{group: a.b, kind: Run, podTemplates: [{path: spec.x, main: A B}]}",
-            "customResources[0].podTemplates[0].main",
-            "the name of a container",
-        ),
-        ("{group: a.b, kind: Run, containers: [7]}", "customResources[0].containers[0]", "a place"),
-        ("{group: a.b, kind: Run, containers: ['spec.']}", "customResources[0].containers[0]", "character 5"),
-        ("{group: a.b, kind: Run, podMetadata: ['spec x[y]']}", "customResources[0].podMetadata[0]", "character 7"),
-        ("{group: a.b, kind: Run, phases: {}}", "customResources[0].phases", "a list of maps"),
-        ("{group: a.b, kind: Run, phases: [{path: status.phase}]}", "customResources[0].phases[0]", "`states`"),
-        (
-            "{group: a.b, kind: Run, phases: [{path: status.phase, states: {}}]}",
-            "customResources[0].phases[0].states",
-            "a map of texts to states",
-        ),
-        (
-            "{group: a.b, kind: Run, phases: [{path: status.phase, states: {Done: done}}]}",
-            "customResources[0].phases[0].states.Done",
-            "allowed are `starting`",
-        ),
-        ("{group: a.b, kind: Run, conditions: {Done: finishd}}", "customResources[0].conditions.Done", "`finished`?"),
-        ("{group: a.b, kind: Run, conditions: [Done]}", "customResources[0].conditions", "a map of conditions"),
-        ("{group: a.b, kind: Run, endless: 'yes'}", "customResources[0].endless", "true or false"),
-        ("{group: a.b, kind: Run, entry: all}", "customResources[0].entry", "allowed are `each`"),
-        ("{group: a.b, kind: Run, entry: text}", "customResources[0].entry", "`entrypoint`"),
-        (
-            "{group: a.b, kind: Run, entrypoint: spec.x}",
-            "customResources[0].entrypoint",
-            "needs the key `entry` beside it",
-        ),
-        (
-            "{group: a.b, kind: Run, entry: lead, entrypoint: spec.x}",
-            "customResources[0].entrypoint",
-            "`entry: text` only",
-        ),
-        (
-            "{group: a.b, kind: Run, entry: text, entrypoint: 'spec.x[].y'}",
-            "customResources[0].entrypoint",
-            "several places",
-        ),
-        ("{group: a.b, kind: Run, ttl: 'spec.*'}", "customResources[0].ttl", "several places"),
-        ("{group: a.b, kind: Run, ttl: 60}", "customResources[0].ttl", "a place"),
-        ("{group: a.b, kind: Run, suspend: 'a[].b'}", "customResources[0].suspend", "several places"),
-        ("{group: a.b, kind: Run, podSelector: run=x}", "customResources[0].podSelector", "{name}"),
-        ("{group: a.b, kind: Run, nameLimit: 80}", "customResources[0].nameLimit", "30 to 63"),
         ("{group: batch, kind: Job}", "customResources[0].kind", "Kubernetes' own Job"),
         ("{group: a.b, kind: Run}, {group: a.b, kind: Run}", "customResources[1]", "again, as customResources[0]"),
+        *(
+            (f"{{group: a.b, kind: Run, {key}}}", f"customResources[0].{path}", words)
+            for key, path, words in FAULTY_KEYS
+        ),
     ],
 )
 def test_a_fault_names_its_key_path_and_what_is_allowed(entry: str, path: str, words: str) -> None:

@@ -80,7 +80,7 @@ def test_every_exit_code_is_documented_and_in_the_help() -> None:
     assert (
         codes
         == re.findall(r"^  (\d+) ", manual.overview(), re.MULTILINE)
-        == [*("0", "1", "2", "3", "4", "5", "6", "7", "130")]
+        == [*("0", "1", "2", "3", "4", "5", "6", "7", "8", "130")]
     )
 
 

@@ -355,3 +355,9 @@ def test_a_secret_is_equal_to_its_like_only() -> None:
     assert Secret("a") != Secret("b")
     assert len({Secret("a"), Secret("a")}) == 1
     assert repr(Secret("")) == "Secret()"
+
+
+@pytest.mark.parametrize("key", ["builder", "registry", "environment", "policy", "customResources", "queues"])
+def test_a_placeholder_in_place_of_a_block_is_a_problem_and_nothing_else(tmp_path: Path, key: str) -> None:
+    found = problems(tmp_path, f"{key}: <A>\n")
+    assert [one for one in found if one.startswith(f"{key}: still the placeholder")]

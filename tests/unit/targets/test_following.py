@@ -10,11 +10,11 @@ import pytest
 from launch_agent.core import names
 from launch_agent.core.events import Event, Observed, Troubled
 from launch_agent.core.kinds import Kind, Kinds
+from launch_agent.core.marks import AUXILIARY_LABEL, ITEM_LABEL
 from launch_agent.core.models import JobState, ObjectRef, Resource
 from launch_agent.targets.base import Notice
 from launch_agent.targets.kubernetes.following import Following
-from launch_agent.targets.kubernetes.marks import AUXILIARY_LABEL, ITEM_LABEL
-from launch_agent.targets.kubernetes.notices import NoticeSink, trim
+from launch_agent.targets.kubernetes.notices import NoticeSink
 
 Json = dict[str, Any]
 ITEM = "item-1"
@@ -229,33 +229,48 @@ def test_a_sink_tells_where_its_notices_come_from() -> None:
     ]  # fmt: skip
 
 
-def test_of_a_job_and_a_pod_only_what_is_judged_is_kept() -> None:
-    job = {
-        "metadata": {"name": "a", "labels": {"x": "y"}, "ownerReferences": [1]},
-        "spec": {"suspend": True, "template": {"spec": {"containers": []}}},
-        "status": {"ready": 1},
-    }
-    assert trim(job) == {
-        "metadata": {"name": "a", "labels": {"x": "y"}}, "spec": {"suspend": True}, "status": {"ready": 1},
-    }  # fmt: skip
-    pod = {"metadata": {}, "spec": {"nodeName": "n", "containers": [{"name": "c", "image": "i", "env": [1]}]}}
-    assert trim(pod)["spec"] == {"nodeName": "n", "containers": [{"name": "c", "image": "i"}]}
+def test_an_item_awaits_the_first_list_of_its_kind_and_is_looked_at_if_that_lacks_it() -> None:
+    scene = Scene()
+    scene.follow()
+    assert scene.following.awaits(ITEM)
+    scene.say(POD, "SYNCED")
+    assert scene.following.awaits(ITEM)
+    assert scene.say(JOB, "SYNCED") == [(ITEM, "Vanished")]
+    assert not scene.following.awaits(ITEM)
 
 
-def test_of_a_custom_resource_the_small_values_of_its_spec_and_its_whole_status_are_kept() -> None:
-    spec = {
-        "suspend": True,
-        "runPolicy": {"suspend": False, "schedulingPolicy": {"queue": "q", "deep": {"deeper": 1}}},
-        "tasks": [{"big": 1}],
-        "template": {"spec": {}},
-    }
-    status = {"conditions": condition("Running"), "phase": "Running", "nodes": {"many": 1}}
-    assert trim({"metadata": {"name": "a"}, "spec": spec, "status": status}, is_known=False) == {
-        "metadata": {"name": "a"},
-        "spec": {"suspend": True, "runPolicy": {"suspend": False, "schedulingPolicy": {"queue": "q"}}},
-        "status": {"conditions": condition("Running"), "phase": "Running"},
-    }
+def test_a_live_workload_is_judged_with_the_first_list_of_its_pods_and_one_that_is_over_at_once() -> None:
+    scene = Scene()
+    scene.follow()
+    scene.follow(item_id="item-2", name="launch-2")
+    over = body("launch-2", "item-2", conditions=condition("Complete"))
+    assert scene.say(JOB, "SYNCED", body("launch-1"), over) == [("item-2", "finished")]
+    assert scene.say(POD, "SYNCED", RUNNING_POD) == [(ITEM, "running")]
 
 
-def test_an_object_without_spec_and_status_is_no_trouble() -> None:
-    assert trim({"metadata": None, "spec": None}, is_known=False) == {"metadata": {}, "spec": {}, "status": {}}
+def test_a_live_workload_is_judged_without_its_pods_where_these_may_not_be_listed() -> None:
+    scene = Scene()
+    scene.follow()
+    scene.say(JOB, "SYNCED", body("launch-1", ready=1))
+    assert scene.say(POD, "REFUSED", trouble="no") == [(ITEM, "Troubled"), (ITEM, "running")]
+
+
+def test_pods_that_can_not_be_listed_hold_a_live_workload_back_until_the_next_list_only() -> None:
+    scene = Scene()
+    scene.follow()
+    assert scene.say(JOB, "SYNCED", body("launch-1", ready=1)) == []
+    assert scene.say(JOB, "SYNCED", body("launch-1", ready=1)) == [(ITEM, "running")]
+
+
+def test_a_change_of_a_workload_is_heard_before_the_first_list_of_its_pods() -> None:
+    scene = Scene()
+    scene.follow()
+    assert scene.say(JOB, "SYNCED", body("launch-1")) == []
+    assert scene.say(JOB, "MODIFIED", body("launch-1", ready=1)) == [(ITEM, "running")]
+
+
+def test_nothing_is_awaited_of_a_watch_that_is_refused() -> None:
+    scene = Scene()
+    scene.follow()
+    scene.say(JOB, "REFUSED", trouble="no")
+    assert not scene.following.awaits(ITEM)

@@ -8,9 +8,10 @@ from launch_agent.adapters.kubernetes.access import ClusterAccess
 from launch_agent.adapters.kubernetes.client import Client
 from launch_agent.core import names
 from launch_agent.core.events import Observed, Vanished
+from launch_agent.core.marks import ITEM_LABEL
 from launch_agent.core.models import JobState, ObjectRef, Resource
 from launch_agent.targets.base import Notice
-from launch_agent.targets.kubernetes import ITEM_LABEL, KubernetesTarget, OwnCluster
+from launch_agent.targets.kubernetes import KubernetesTarget, OwnCluster
 
 ITEM = "item-1"
 REF = ObjectRef("batch/v1", "Job", "team", "launch-1", "uid-launch-1")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from launch_agent.core.kinds import Kind, Kinds
+from launch_agent.core.marks import ITEM_ANNOTATION, ITEM_LABEL
 from launch_agent.core.models import JobState, ObjectRef, Plan
-from launch_agent.errors import ConfigError, KubernetesMissing, KubernetesUnavailable, RefusedError
-from launch_agent.targets.kubernetes import ITEM_ANNOTATION, ITEM_LABEL, KubernetesTarget, OwnCluster
+from launch_agent.errors import ConfigError, KubernetesInvalid, KubernetesMissing, KubernetesUnavailable, RefusedError
+from launch_agent.targets.kubernetes import KubernetesTarget, OwnCluster
 from launch_agent.targets.kubernetes.happenings import TRUST, Happenings
-from launch_agent.targets.kubernetes.marks import find_own
+from launch_agent.targets.kubernetes.ownership import find_own
 from launch_agent.targets.kubernetes.pods import find_pods
 from launch_agent.targets.kubernetes.services import Services
 from tests.unit.targets.servers import Server
@@ -80,6 +82,22 @@ def test_creating_twice_is_creating_once() -> None:
     assert len(server.objects) == 3
 
 
+def test_an_object_that_is_found_after_a_crash_gets_what_belongs_to_it() -> None:
+    server = Server()
+    target = target_on(server)
+    plan = Plan(make(), secrets=(SECRET,), services=(SERVICE,), service_wait=None)
+    target.prepare(plan)
+    server.objects["Service", "redis"] = live(SERVICE)
+    server.objects["Job", "launch-1"] = live(make())
+    found = target.find(plan, "item-1")
+    assert found is not None
+    assert found.uid == "uid-launch-1"
+    for key in (("Secret", "wandb-api-key-abc"), ("Service", "redis")):
+        [owner] = server.objects[key]["metadata"]["ownerReferences"]
+        assert owner["uid"] == "uid-launch-1"
+    assert target.find(plan, "item-2") is None, "the name is another item's"
+
+
 def test_a_secret_of_an_attempt_before_gets_the_new_content() -> None:
     server = Server(live({**SECRET, "data": {"password": "b2xk"}}))
     target_on(server).prepare(Plan(make(), secrets=(SECRET,)))
@@ -108,6 +126,23 @@ def test_a_refused_item_takes_its_secrets_and_services_with_it() -> None:
     target.discard(plan)
     assert list(server.objects) == [("Job", "launch-1")]
     target.discard(plan)
+
+
+def test_a_service_that_the_cluster_would_refuse_is_told_by_its_place_before_anything_is_made() -> None:
+    server = Server()
+
+    def judge(body: Mapping[str, Any]) -> tuple[str, ...]:
+        if body["kind"] == "Pod":
+            raise KubernetesInvalid("The API server does not take it.", detail="spec.containers: Required", status=422)
+        return ("unknown field",) if body["kind"] == "Service" else ()
+
+    server.on_try = judge
+    target = target_on(server)
+    with pytest.raises(RefusedError, match=r"^additional_services\[1\]\.config: the cluster .* Pod\. .*Required"):
+        target.prepare(Plan(make(), secrets=(SECRET,), services=(SERVICE, CACHE)))
+    assert server.objects == {}
+    told = target.prepare(Plan(make(), secrets=(SECRET,), services=(SERVICE,)))
+    assert told == ("additional_services[0].config: unknown field",)
 
 
 def test_a_workload_of_that_name_which_is_another_items_is_refused_with_the_cure() -> None:
@@ -285,16 +320,32 @@ def test_a_job_without_pods_and_events_is_strange_only_when_it_is_late() -> None
     [
         ({"kind": "Job", "name": "launch-1", "uid": "uid-launch-1"}, True),
         ({"kind": "Job", "name": "launch-1", "uid": "of one before"}, False),
+        ({"kind": "Pod", "name": "launch-1-x7zq2"}, False),
+        ({"kind": "Job", "name": "launch-1-2", "uid": "another's"}, False),
+        ({}, False),
+    ],
+)
+def test_events_about_a_job_are_those_of_the_very_object(about: Json, is_ours: bool) -> None:
+    server = Server()
+    server.events = [{**REFUSED, "involvedObject": about}]
+    assert bool(Happenings().find(server.client, REF)) is is_ours
+
+
+@pytest.mark.parametrize(
+    ("about", "is_ours"),
+    [
+        ({"kind": "RayCluster", "name": "launch-1", "uid": "uid-launch-1"}, True),
         ({"kind": "StatefulSet", "name": "launch-1-0"}, True),
         ({"kind": "ReplicaSet", "name": "launch-1"}, True),
         ({"kind": "Job", "name": "launch-10"}, False),
         ({}, False),
     ],
 )
-def test_events_of_the_object_and_of_its_children_are_its_own(about: Json, is_ours: bool) -> None:
+def test_events_about_what_an_operator_made_of_an_object_are_its_own(about: Json, is_ours: bool) -> None:
     server = Server()
     server.events = [{**REFUSED, "involvedObject": about}]
-    assert bool(Happenings().find(server.client, REF)) is is_ours
+    ray = ObjectRef("ray.io/v1", "RayCluster", "ml", "launch-1", "uid-launch-1")
+    assert bool(Happenings().find(server.client, ray)) is is_ours
 
 
 def test_one_list_of_events_serves_all_items_of_a_namespace_for_a_moment() -> None:

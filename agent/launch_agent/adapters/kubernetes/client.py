@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import builtins
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import msgspec
 import urllib3
 
 from launch_agent.adapters.kubernetes.access import ClusterAccess
-from launch_agent.adapters.kubernetes.transport import JSON, Body, Transport, read_object
+from launch_agent.adapters.kubernetes.answers import WHOLE, Kept, Shape, read_page
+from launch_agent.adapters.kubernetes.transport import JSON, Body, Transport, read_object, refuse_answer
 from launch_agent.core.models import Manifest
 from launch_agent.errors import KubernetesConflict, KubernetesGone, KubernetesMissing
 
@@ -92,35 +95,50 @@ class Client:
     def list(
         self, api_version: str, kind: str, namespace: str, *, label_selector: str = "", limit: int = 500
     ) -> tuple[Objects, str]:
-        """All objects without their managedFields, and the list's resource version.
+        """All objects without their managedFields, and the list's resource version; see `list_as`."""
+        return self.list_as(WHOLE, api_version, kind, namespace, label_selector=label_selector, limit=limit)
+
+    def list_as(
+        self,
+        shape: Shape[Kept],
+        api_version: str,
+        kind: str,
+        namespace: str,
+        *,
+        label_selector: str = "",
+        limit: int = 500,
+    ) -> tuple[builtins.list[Kept], str]:
+        """What ``shape`` keeps of all objects, and the list's resource version. One page at a time is held as it came.
 
         A list whose pages went out of date half-way (410) is asked for once more, in one piece.
         """
         path = self.path(api_version, kind, namespace)
         try:
-            return self._gather(path, label_selector, limit)
+            return self._gather(shape, path, label_selector, limit)
         except KubernetesGone:
-            return self._gather(path, label_selector, 0)
+            return self._gather(shape, path, label_selector, 0)
 
-    def _gather(self, path: str, label_selector: str, limit: int) -> tuple[Objects, str]:
-        items: Objects = []
-        version = ""
-        for page in self._pages(path, label_selector, limit):
-            for item in page.get("items") or ():
-                item.get("metadata", {}).pop("managedFields", None)
-                items.append(item)
-            version = str(page["metadata"].get("resourceVersion", ""))
-        return items, version
-
-    def _pages(self, path: str, label_selector: str, limit: int) -> Iterator[dict[str, Any]]:
-        token = ""
+    def _gather(
+        self, shape: Shape[Kept], path: str, label_selector: str, limit: int
+    ) -> tuple[builtins.list[Kept], str]:
+        found: builtins.list[Kept] = []
+        keep, token = shape.make_keep(), ""
         while True:
             query: dict[str, str | int] = {"limit": limit, "labelSelector": label_selector, "continue": token}
-            page = self.request("GET", add_query(path, query))
-            yield page
-            token = page["metadata"].get("continue") or ""
+            version, token = self._read_page(add_query(path, query), lambda raw: found.append(keep(shape.read(raw))))
             if not token:
-                return
+                return found, version
+
+    def _read_page(self, path: str, take: Callable[[msgspec.Raw], None]) -> tuple[str, str]:
+        """Hand the objects of a page on, and drop it; the list's version, and the token of the next page."""
+        response = self._transport.open("GET", path)
+        try:
+            page = read_page(response.data)
+            for raw in page.items or ():
+                take(raw)
+        except (ValueError, RecursionError):
+            raise refuse_answer("GET", path, response.status) from None
+        return page.cursor.version, page.cursor.token
 
     def patch(
         self,

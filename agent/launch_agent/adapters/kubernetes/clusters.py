@@ -11,9 +11,8 @@ from pathlib import Path
 from launch_agent.adapters.kubernetes import kubeconfig
 from launch_agent.adapters.kubernetes.client import Client
 from launch_agent.core import clusters
+from launch_agent.core.models import MANIFEST_PATH
 from launch_agent.errors import ConfigError
-
-PATH = "resource_args.kubernetes"
 
 
 @dataclass(slots=True)
@@ -103,12 +102,12 @@ class Clusters:
             raise _at(key, error) from error
         for path in files:
             if file and not path.is_file():  # such as /dev/zero, which has no end
-                what = f"{PATH}.configFile: The kubeconfig {path} is no file."
+                what = f"{MANIFEST_PATH}.configFile: The kubeconfig {path} is no file."
                 raise ConfigError(what, resolution=_wording(key).file)
         if not files:
             raise ConfigError(
-                f"{PATH}.context names a context, and the agent has no kubeconfig to find it in.",
-                resolution=f"Name the file too, in {PATH}.configFile: a path on the agent's machine.",
+                f"{MANIFEST_PATH}.context names a context, and the agent has no kubeconfig to find it in.",
+                resolution=f"Name the file too, in {MANIFEST_PATH}.configFile: a path on the agent's machine.",
             )
         return files
 
@@ -136,19 +135,19 @@ def _stamp(path: Path) -> object:
 
 def _wording(key: str) -> kubeconfig.Wording:
     file, _ = clusters.parts(key)
-    where = f"{PATH}.configFile" if file else "the agent's kubeconfig"
+    where = f"{MANIFEST_PATH}.configFile" if file else "the agent's kubeconfig"
     return kubeconfig.Wording(
         file=f"Correct {where}: it is a path on the agent's machine; in a pod, mount the file there.",
-        context=f"Correct {PATH}.context, or {where}.",
-        missing=f"Name one in {PATH}.context.",
+        context=f"Correct {MANIFEST_PATH}.context, or {where}.",
+        missing=f"Name one in {MANIFEST_PATH}.context.",
     )
 
 
 def _at(key: str, error: ConfigError) -> ConfigError:
     """The same, with the place in the item that leads there."""
     file, context = clusters.parts(key)
-    place = f"{PATH}.configFile" if file and not context else f"{PATH}.context"
+    place = f"{MANIFEST_PATH}.configFile" if file and not context else f"{MANIFEST_PATH}.context"
     if file and context and "context" not in error.summary:
-        place = f"{PATH}.configFile"
+        place = f"{MANIFEST_PATH}.configFile"
     resolution = error.resolution or _wording(key).file
     return ConfigError(f"{place}: {error.summary}", detail=error.detail, resolution=resolution)

@@ -83,9 +83,22 @@ class Transport:
         try:
             return self._pool.urlopen(method, path, retries=NO_RETRIES, redirect=False, **options)
         except urllib3.exceptions.HTTPError as error:
-            raise KubernetesUnavailable(
+            unavailable = KubernetesUnavailable(
                 f"The API server does not answer: {explain(error)}.", detail=f"({describe(method, path)})"
-            ) from error
+            )
+            unavailable.may_be_done = not isinstance(error, _NEVER_SENT)
+            raise unavailable from error
+
+
+_NEVER_SENT = (
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.ConnectTimeoutError,
+    urllib3.exceptions.ProxyError,
+)
+"""Errors before a request was on its way."""
+
+_DONE_PERHAPS = frozenset({500, 502, 504})
+"""Answers of a server, or of a proxy before it, that may have done what it was asked for."""
 
 
 def read_object(method: str, path: str, response: urllib3.BaseHTTPResponse) -> dict[str, Any]:
@@ -95,12 +108,19 @@ def read_object(method: str, path: str, response: urllib3.BaseHTTPResponse) -> d
     except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
-        raise KubernetesUnavailable(
-            f"What answers for the API server speaks no JSON: {describe(method, path)}.",
-            status=response.status,
-            resolution="Check the server's address, and what stands between.",
-        )
+        raise refuse_answer(method, path, response.status)
     return answer
+
+
+def refuse_answer(method: str, path: str, status: int) -> KubernetesUnavailable:
+    """The error for an answer that is nothing an API server says."""
+    error = KubernetesUnavailable(
+        f"What answers for the API server speaks no JSON: {describe(method, path)}.",
+        status=status,
+        resolution="Check the server's address, and what stands between.",
+    )
+    error.may_be_done = True
+    return error
 
 
 def read_failure(method: str, path: str, response: urllib3.BaseHTTPResponse) -> KubernetesError:
@@ -134,6 +154,7 @@ def read_failure(method: str, path: str, response: urllib3.BaseHTTPResponse) -> 
         case 400 | 405 | 406 | 413 | 415 | 422:
             return KubernetesInvalid(f"The API server refuses: {subject}.", **options)
     error = KubernetesUnavailable(f"The API server answers with HTTP {status}: {subject}.", **options)
+    error.may_be_done = status in _DONE_PERHAPS
     error.retry_after = read_wait(response.headers)
     return error
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import random
 import threading
@@ -13,6 +12,7 @@ from typing import Any, Protocol
 
 import urllib3
 
+from launch_agent.adapters.kubernetes.answers import WHOLE, Event, Object, Shape, read_event, read_whole
 from launch_agent.adapters.kubernetes.client import Client, add_query
 from launch_agent.core import retry
 from launch_agent.errors import (
@@ -62,7 +62,7 @@ class Sink(Protocol):
 
 
 class Watch:
-    """One kind in one namespace ("" for all). Objects come without their managedFields.
+    """One kind in one namespace ("" for all). Objects come in ``shape``: whole, but without their managedFields.
 
     ``connect`` gives the client at each attempt: another cluster than the agent's own may not be reachable yet.
     """
@@ -75,6 +75,7 @@ class Watch:
         namespace: str,
         *,
         label_selector: str = "",
+        shape: Shape[Object] = WHOLE,
         clock: Callable[[], float] = time.time,
         relist: float = RELIST,
         jitter: Callable[[], float] = random.random,
@@ -83,6 +84,7 @@ class Watch:
         self._connect: Callable[[], Client] = (lambda: connect) if isinstance(connect, Client) else connect
         self._target = (api_version, kind, namespace)
         self._selector = label_selector
+        self._shape = shape
         self._clock = clock
         self._relist = relist
         self._jitter = jitter
@@ -136,7 +138,7 @@ class Watch:
 
     def list(self, sink: Sink) -> str:
         """Tell the sink of all objects; the version to watch from."""
-        objects, version = self._connect().list(*self._target, label_selector=self._selector)
+        objects, version = self._connect().list_as(self._shape, *self._target, label_selector=self._selector)
         self.last_contact = self._clock()
         self._refusal = ""
         sink.synced(self._target, objects)
@@ -169,18 +171,18 @@ class Watch:
             stream.close()
         return version
 
-    def _take(self, event: dict[str, Any], version: str, sink: Sink) -> str:
-        change, body = str(event.get("type")), event["object"]
-        if change == "ERROR":
+    def _take(self, event: Event, version: str, sink: Sink) -> str:
+        if event.change == "ERROR":
+            body = read_whole(event.object)
             text, code = str(body.get("message")), int(body.get("code") or 0)
             if code == 410:
                 raise KubernetesGone(text, status=410)
             raise KubernetesUnavailable(f"The stream ended with an error: {text}", status=code)
-        metadata = body.get("metadata") or {}
-        if change != "BOOKMARK":
-            metadata.pop("managedFields", None)
-            sink.changed(self._target, change, body)
-        return str(metadata.get("resourceVersion") or version)
+        body = self._shape.read(event.object)
+        version = str((body.get("metadata") or {}).get("resourceVersion") or version)
+        if event.change != "BOOKMARK":
+            sink.changed(self._target, event.change, self._shape.make_keep()(body))
+        return version
 
     def interrupt(self) -> None:
         """End the stream that is open now, from another thread; set ``stop`` first. A list under way is not ended."""
@@ -190,7 +192,7 @@ class Watch:
                 stream.shutdown()
 
 
-def _events(stream: urllib3.BaseHTTPResponse) -> Iterator[dict[str, Any]]:
+def _events(stream: urllib3.BaseHTTPResponse) -> Iterator[Event]:
     """One JSON object per line, as they come."""
     rest = b""
     for part in _parts(stream):
@@ -200,11 +202,11 @@ def _events(stream: urllib3.BaseHTTPResponse) -> Iterator[dict[str, Any]]:
                 yield _read_event(line)
 
 
-def _read_event(line: bytes) -> dict[str, Any]:
-    event = json.loads(line)
-    if not isinstance(event, dict) or not isinstance(event.get("object"), dict):
-        raise KubernetesUnavailable("The API server sent something that is no event.")
-    return event
+def _read_event(line: bytes) -> Event:
+    try:
+        return read_event(line)
+    except ValueError as error:
+        raise KubernetesUnavailable("The API server sent something that is no event.") from error
 
 
 def _parts(stream: urllib3.BaseHTTPResponse) -> Iterator[bytes]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from launch_agent.adapters.wandb.operation import Argument, Operation
 
@@ -49,8 +51,16 @@ def create_queue(entity: str, project: str, name: str) -> Operation:
     return Operation("mutation", "createRunQueue", arguments, "{ success queueID }", is_input=True)
 
 
-def push(entity: str, project: str, queue: str, run_spec: str, *, priority: int | None = None) -> Operation:
-    """Put an item into a queue. ``run_spec`` is JSON text; a priority is declared only where one is given."""
+def push(
+    entity: str,
+    project: str,
+    queue: str,
+    run_spec: str,
+    *,
+    priority: int | None = None,
+    template_values: Mapping[str, Any] | None = None,
+) -> Operation:
+    """Put an item into a queue. ``run_spec`` is JSON text; what is not given is not declared (protocol 3.4)."""
     arguments: tuple[Argument, ...] = (
         Argument("entityName", "String!", entity),
         Argument("projectName", "String!", project),
@@ -59,6 +69,8 @@ def push(entity: str, project: str, queue: str, run_spec: str, *, priority: int 
     )
     if priority is not None:
         arguments = (*arguments, Argument("priority", "Int", priority))
+    if template_values is not None:
+        arguments = (*arguments, Argument("templateVariableValues", "JSONString", json.dumps(template_values)))
     return Operation("mutation", "pushToRunQueueByName", arguments, "{ runQueueItemId runSpec }", is_input=True)
 
 
@@ -135,6 +147,21 @@ def run_stopped(entity: str, project: str, run_id: str) -> Operation:
 def item(entity: str, project: str, queue: str, item_id: str) -> Operation:
     """An item's state, and the run that it was acked with."""
     selection = "{ runQueue(name: $queue) { runQueueItem(id: $item) { id state associatedRunId } } }"
+    inner = (Argument("queue", "String!", queue), Argument("item", "ID!", item_id))
+    return Operation("query", "project", _project(entity, project), selection, inner=inner)
+
+
+def items(entity: str, project: str, queue: str, after: str | None = None) -> Operation:
+    """A hundred items of a queue from a cursor on, with their run specs where W&B shows them."""
+    inner = (Argument("queue", "String!", queue), Argument("after", "String", after))
+    page = "edges { node { id runSpec } } pageInfo { hasNextPage endCursor }"
+    selection = f"{{ runQueue(name: $queue) {{ runQueueItems(first: 100, after: $after) {{ {page} }} }} }}"
+    return Operation("query", "project", _project(entity, project), selection, inner=inner)
+
+
+def priority(entity: str, project: str, queue: str, item_id: str) -> Operation:
+    """An item's priority, where W&B shows it."""
+    selection = "{ runQueue(name: $queue) { runQueueItem(id: $item) { priority } } }"
     inner = (Argument("queue", "String!", queue), Argument("item", "ID!", item_id))
     return Operation("query", "project", _project(entity, project), selection, inner=inner)
 

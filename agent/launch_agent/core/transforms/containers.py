@@ -9,7 +9,8 @@ from typing import Any
 
 from launch_agent.core import environment, places
 from launch_agent.core.kinds import Entry
-from launch_agent.core.transforms.facts import PATH, Body, Facts
+from launch_agent.core.models import MANIFEST_PATH
+from launch_agent.core.transforms.facts import Body, Facts
 from launch_agent.core.transforms.roles import (
     POD_FIELDS,
     Role,
@@ -98,7 +99,7 @@ def _override_text(body: Body, facts: Facts) -> Body:
     given = places.get(body, path)
     if not isinstance(given, str) or not given.strip():
         raise SpecError(
-            f"{PATH}.{facts.kind.entrypoint}",
+            f"{MANIFEST_PATH}.{facts.kind.entrypoint}",
             "is missing, so overrides.args have nothing to follow.",
             resolution="Write the command there, or give overrides.entry_point too.",
         )

@@ -14,7 +14,6 @@ from launch_agent.core.spec import RunSpec
 Body = dict[str, Any]
 """A manifest in the making. Never changed in place."""
 
-PATH = "resource_args.kubernetes"
 """Where a manifest stands in a run spec."""
 
 

@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from launch_agent.core import names, places, pod_shapes
-from launch_agent.core.kinds import LEADING_ANNOTATION, MAIN_ANNOTATION, find_name_limit
+from launch_agent.core import marks, names, places, pod_shapes
+from launch_agent.core.kinds import find_name_limit
 from launch_agent.core.merging import merge
+from launch_agent.core.models import MANIFEST_PATH
 from launch_agent.core.shapes import Object, mismatch
-from launch_agent.core.transforms.facts import PATH, Body, Facts
+from launch_agent.core.transforms.facts import Body, Facts
 from launch_agent.core.transforms.roles import find_way, list_roles, list_templates, show
 from launch_agent.errors import SpecError
-
-INSTALLATION_LABEL = "launch-agent/installation"
-ITEM_LABEL = "launch-agent/item"
-ITEM_ANNOTATION = "launch-agent/item-id"
-QUEUE_ANNOTATION = "launch-agent/queue"
-RUN_ANNOTATION = "launch-agent/run"
 
 JOB_DEFAULTS: Mapping[str, Any] = {
     "apiVersion": "batch/v1",
@@ -84,7 +79,7 @@ def read_templates(body: Body, facts: Facts) -> Body:
     if not list_roles(body, facts.kind) and (facts.kind.templates or facts.kind.containers):
         wanted = facts.kind.templates[0].path if facts.kind.templates else facts.kind.containers[0]
         raise SpecError(
-            f"{PATH}.{wanted}",
+            f"{MANIFEST_PATH}.{wanted}",
             f"is missing: a {facts.kind.kind} without it starts no container that could be the job's.",
             resolution="Add it to the queue's config.",
         )
@@ -133,7 +128,7 @@ def set_name(body: Body, facts: Facts) -> Body:
     """Name and namespace: the user's, or the name that the item's id gives. ``generateName`` is never sent."""
     given = body["metadata"]
     if name := given.get("name"):
-        name = names.check_name(name, f"{PATH}.metadata.name")
+        name = names.check_name(name, f"{MANIFEST_PATH}.metadata.name")
     else:
         spec, prefix = facts.spec, given.get("generateName") or ""
         name = names.object_name(
@@ -146,31 +141,31 @@ def set_name(body: Body, facts: Facts) -> Body:
 def find_namespace(body: Mapping[str, Any], facts: Facts) -> str:
     """``metadata.namespace``, else the key ``namespace`` beside the manifest, else the agent's default."""
     if name := body["metadata"].get("namespace"):
-        return names.check_namespace(name, f"{PATH}.metadata.namespace")
+        return names.check_namespace(name, f"{MANIFEST_PATH}.metadata.namespace")
     if name := facts.spec.agent_args.get("namespace"):
-        return names.check_namespace(name, f"{PATH}.namespace")
+        return names.check_namespace(name, f"{MANIFEST_PATH}.namespace")
     return facts.context.default_namespace
 
 
 def mark(body: Body, facts: Facts) -> Body:
     """Put W&B's labels and ours on the object and on its pods, and the item's facts into annotations of the object."""
     labels = make_labels(facts)
-    main = places.get(body, ("metadata", "annotations", MAIN_ANNOTATION))
+    main = places.get(body, ("metadata", "annotations", marks.MAIN_ANNOTATION))
     roles = list_templates(body, facts.kind)
     for role in roles:
-        marks = {LEADING_ANNOTATION: "true"} if role.leads and len(roles) > 1 else {}
+        annotations = {marks.LEADING_ANNOTATION: "true"} if role.leads and len(roles) > 1 else {}
         if main is not None and role.path and _has_container(body, role.path, main):
-            marks = {MAIN_ANNOTATION: main, **marks}
-        body = _with_metadata(body, (*role.path, "metadata"), labels=labels, annotations=marks)
+            annotations = {marks.MAIN_ANNOTATION: main, **annotations}
+        body = _with_metadata(body, (*role.path, "metadata"), labels=labels, annotations=annotations)
     for pattern in facts.kind.pod_metadata:
         for path, _ in places.find(body, pattern):
             body = _with_metadata(body, path, labels=labels)
         if not places.find(body, pattern) and (way := find_way(body, pattern)) is not None:
             body = _with_metadata(body, way, labels=labels)
     annotations = {
-        ITEM_ANNOTATION: facts.item.id,
-        QUEUE_ANNOTATION: facts.item.queue,
-        RUN_ANNOTATION: f"{facts.spec.entity}/{facts.spec.project}/{facts.run_id}",
+        marks.ITEM_ANNOTATION: facts.item.id,
+        marks.QUEUE_ANNOTATION: facts.item.queue,
+        marks.RUN_ANNOTATION: f"{facts.spec.entity}/{facts.spec.project}/{facts.run_id}",
     }
     return _with_metadata(body, ("metadata",), labels=labels, annotations=annotations)
 
@@ -182,11 +177,12 @@ def _has_container(body: Body, path: places.Path, name: object) -> bool:
 def make_labels(facts: Facts) -> dict[str, str]:
     """The labels that an object and its pods share."""
     return {
-        "wandb.ai/run-id": names.label_value(facts.run_id),
-        "wandb.ai/monitor": "true",
-        "wandb.ai/agent": names.label_value(facts.context.agent_name),
-        INSTALLATION_LABEL: names.label_value(facts.context.installation),
-        ITEM_LABEL: names.item_label(facts.item.id),
+        marks.RUN_LABEL: names.label_value(facts.run_id),
+        marks.MONITOR_LABEL: "true",
+        marks.AGENT_LABEL: names.label_value(facts.context.agent_name),
+        marks.INSTALLATION_LABEL: names.label_value(facts.context.installation),
+        marks.ITEM_LABEL: names.item_label(facts.item.id),
+        **({marks.SHARD_LABEL: str(facts.context.shard)} if facts.context.shard else {}),
     }
 
 

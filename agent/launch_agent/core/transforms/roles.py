@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from launch_agent.core import kinds, places
-from launch_agent.core.kinds import MAIN_ANNOTATION, Kind
+from launch_agent.core.kinds import Kind
+from launch_agent.core.marks import MAIN_ANNOTATION
+from launch_agent.core.models import MANIFEST_PATH
 from launch_agent.core.shapes import mismatch
-from launch_agent.core.transforms.facts import PATH, Body
+from launch_agent.core.transforms.facts import Body
 from launch_agent.errors import SpecError
 
 POD_FIELDS = ("containers", "initContainers")
@@ -20,13 +22,15 @@ POD_FIELDS = ("containers", "initContainers")
 class Role:
     """One pod template, or one container-like object of a kind whose pods its operator makes (``is_template`` false).
 
-    ``main`` is the name that the kind's operator wants for the job's container. One role leads.
+    ``main`` is the name that the kind's operator wants for the job's container. One role leads. ``base`` is where the
+    run spec has the manifest.
     """
 
     path: places.Path
     main: str
     is_template: bool
     leads: bool
+    base: str = MANIFEST_PATH
 
 
 def list_roles(body: Mapping[str, Any], kind: Kind) -> tuple[Role, ...]:
@@ -43,9 +47,9 @@ def list_templates(body: Mapping[str, Any], kind: Kind) -> tuple[Role, ...]:
     return tuple(role for role in list_roles(body, kind) if role.is_template)
 
 
-def show(path: places.Path) -> str:
-    """The path as people find it in the run spec."""
-    return f"{PATH}.{places.text(path)}" if path else PATH
+def show(path: places.Path, base: str = MANIFEST_PATH) -> str:
+    """The path as people find it in the run spec; ``base`` is where that has the manifest."""
+    return f"{base}.{places.text(path)}" if path else base
 
 
 def pod_of(body: Mapping[str, Any], role: Role) -> Mapping[str, Any]:
@@ -92,16 +96,16 @@ def find_main(body: Mapping[str, Any], role: Role) -> int:
         if named in names:
             return names.index(named)
         if named is not None and path != ("metadata",):
-            raise _no_such_container(path, named)
+            raise _no_such_container(role, path, named)
     named = places.get(body, ("metadata", "annotations", MAIN_ANNOTATION))
     if named is not None and role.leads:
-        raise _no_such_container(("metadata",), named)
+        raise _no_such_container(role, ("metadata",), named)
     return names.index(role.main) if role.main in names else 0
 
 
-def _no_such_container(path: places.Path, name: object) -> SpecError:
+def _no_such_container(role: Role, path: places.Path, name: object) -> SpecError:
     return SpecError(
-        f"{show(path)}.{places.text(('annotations', MAIN_ANNOTATION))}",
+        f"{show(path, role.base)}.{places.text(('annotations', MAIN_ANNOTATION))}",
         f"names the container {str(name)[:63]!r}, and there is none of that name.",
         resolution="Name one of the pod's containers, or leave the annotation out: the first one is the job's.",
     )

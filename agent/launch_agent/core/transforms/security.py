@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from launch_agent.core import places, strictness
+from launch_agent.core.kinds import Kind
 from launch_agent.core.transforms.facts import Body, Facts
 from launch_agent.core.transforms.roles import change_containers, list_roles, list_templates, pod_of
 
@@ -36,14 +37,17 @@ def _restrict(container: Body, of_pod: Mapping[str, Any] | None) -> Body:
     return {**container, "securityContext": context}
 
 
+def list_pull_places(body: Body, kind: Kind) -> list[places.Path]:
+    """Where pull Secrets go in this manifest: pod specs. Empty for kinds whose pods are written elsewhere."""
+    pods: list[places.Path] = [(*role.path, "spec") for role in list_templates(body, kind)]
+    return pods or ([places.path_of(kind.pod_spec)] if kind.pod_spec else [])
+
+
 def add_pull_secret(body: Body, facts: Facts) -> Body:
     """The agent's pull Secret after the user's, in every pod (W46)."""
     if not facts.pull_secret:
         return body
-    pods = [(*role.path, "spec") for role in list_templates(body, facts.kind)]
-    if not pods and facts.kind.pod_spec:
-        pods = [places.path_of(facts.kind.pod_spec)]
-    for pod in pods:
+    for pod in list_pull_places(body, facts.kind):
         given = places.get(body, (*pod, "imagePullSecrets"), [])
         if all(entry.get("name") != facts.pull_secret for entry in given):
             body = places.put(body, (*pod, "imagePullSecrets"), [*given, {"name": facts.pull_secret}])

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 from launch_agent.core import places
-from launch_agent.core.models import TTL_ANNOTATION
+from launch_agent.core.marks import TTL_ANNOTATION
+from launch_agent.core.models import MANIFEST_PATH
 from launch_agent.core.shapes import natural
-from launch_agent.core.transforms.facts import PATH, Body, Facts
+from launch_agent.core.transforms.facts import Body, Facts
 from launch_agent.core.transforms.roles import show
 from launch_agent.errors import RefusedError
 
@@ -41,7 +42,7 @@ def limit_runtime(body: Body, facts: Facts) -> Body:
     if facts.max_runtime is None:
         if facts.kind.is_endless:
             raise RefusedError(
-                f"A {facts.kind.kind} never ends by itself, and {PATH}.max_runtime is missing.",
+                f"A {facts.kind.kind} never ends by itself, and {MANIFEST_PATH}.max_runtime is missing.",
                 resolution="Say how long it may run: max_runtime: 8h beside the manifest in the queue's config.",
             )
         return body

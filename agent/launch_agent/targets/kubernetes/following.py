@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from launch_agent.core import names, observation, status
+from launch_agent.core import observation, status
 from launch_agent.core.categories import Category
 from launch_agent.core.events import Event, Observed, Troubled, Vanished
 from launch_agent.core.kinds import Kinds
+from launch_agent.core.marks import ITEM_LABEL
 from launch_agent.core.models import Diagnosis, JobState, Manifest, ObjectRef, Observation
 from launch_agent.targets.base import Notice
-from launch_agent.targets.kubernetes.marks import ITEM_LABEL
-from launch_agent.targets.kubernetes.picture import Followed, Picture, Scope, scope_of
+from launch_agent.targets.kubernetes.picture import Followed, Picture, Scope, make_followed, scope_of
 from launch_agent.targets.kubernetes.pods import is_polled
 
 Watch = Callable[[str, str, str, str], None]
@@ -34,11 +34,12 @@ class Following:
         self._by_name: dict[tuple[Scope, str], Followed] = {}
         self._by_label: dict[tuple[Scope, str], Followed] = {}
         self._refused: dict[Scope, str] = {}
+        self._listed: set[Scope] = set()
         self._last: dict[str, Observation] = {}
 
     def follow(self, item_id: str, ref: ObjectRef) -> Iterable[Told]:
         """Watch the workload and the pods of its namespace, and tell what is known already."""
-        one = Followed(item_id, ref, self._kinds.find(ref.api_version, ref.kind), names.item_label(item_id))
+        one = make_followed(item_id, ref, self._kinds.find(ref.api_version, ref.kind))
         self._items[item_id] = one
         self._by_name[one.scope, ref.name] = one
         self._by_label[one.pod_scope, one.label] = one
@@ -47,6 +48,11 @@ class Following:
             self._watch(scope.cluster, scope.api_version, scope.kind, scope.namespace)
         told = [(item_id, _trouble(scope, self._refused[scope])) for scope in scopes if scope in self._refused]
         return [*told, *self._judge(one)]
+
+    def awaits(self, item_id: str) -> bool:
+        """Whether the first complete list of the item's kind is still to come, and nothing speaks against it."""
+        one = self._items.get(item_id)
+        return one is not None and one.scope not in self._listed and one.scope not in self._refused
 
     def forget(self, item_id: str) -> None:
         """Drop what is known of the item."""
@@ -85,21 +91,33 @@ class Following:
         return self._judge(one) if one is not None else ()
 
     def _absorb_list(self, scope: Scope, bodies: tuple[Manifest, ...]) -> list[Told]:
+        is_first = scope not in self._listed
         self._refused.pop(scope, None)
+        self._listed.add(scope)
         self._picture.replace(scope, bodies)
         told: list[Told] = []
         for one in self._items.values():
             if one.scope == scope and self._picture.workload(one) is None:
                 told.append((one.item_id, Vanished()))
-            elif scope in (one.scope, one.pod_scope):
+            elif scope in (one.scope, one.pod_scope) and not (is_first and self._waits_for_pods(one)):
                 told.extend(self._judge(one))
         return told
 
+    def _waits_for_pods(self, one: Followed) -> bool:
+        """Whether the first list of its pods is still to come, and only that tells what a live workload does."""
+        if one.pod_scope in self._listed or one.pod_scope in self._refused:
+            return False
+        body = self._picture.workload(one)
+        return body is not None and not status.from_object(one.kind, body).is_over
+
     def _absorb_refusal(self, scope: Scope, why: str) -> list[Told]:
         self._refused[scope] = why
-        return [
-            (one.item_id, _trouble(scope, why)) for one in self._items.values() if scope in (one.scope, one.pod_scope)
-        ]
+        told: list[Told] = []
+        for one in self._items.values():
+            if scope in (one.scope, one.pod_scope):
+                told.append((one.item_id, _trouble(scope, why)))
+                told.extend(self._judge(one))
+        return told
 
     def _judge(self, one: Followed) -> Iterable[Told]:
         body = self._picture.workload(one)

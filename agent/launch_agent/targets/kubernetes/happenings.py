@@ -14,6 +14,10 @@ from launch_agent.errors import KubernetesDenied
 TRUST = 1.5
 """Seconds for which a list serves all items of its namespace: in a burst many ask at once."""
 
+_BUILT_IN = frozenset({"v1", "batch/v1"})
+_WITHOUT_CHILDREN = frozenset({"Job", "Pod"})
+"""Kinds of which nothing but pods is made."""
+
 PAGE = 500
 PAGES = 20
 
@@ -35,7 +39,10 @@ class Happenings:
         self._lists: dict[tuple[str, str], _List] = {}
 
     def find(self, client: Client, ref: ObjectRef) -> list[Manifest]:
-        """The warnings about an object and about what was made of it, whose names begin with its own."""
+        """The warnings about an object and about what its operator made of it, whose names begin with its own.
+
+        Of a Job or a Pod all that keeps pods away is told on the object itself: names that begin alike are others'.
+        """
         known = self._lists.setdefault((ref.cluster, ref.namespace), _List())
         asked_at = self._clock()
         with known.lock:
@@ -67,4 +74,6 @@ def _concerns(event: Manifest, ref: ObjectRef) -> bool:
     name, uid = str(about.get("name") or ""), about.get("uid")
     if about.get("kind") == ref.kind and name == ref.name:
         return not ref.uid or not uid or uid == ref.uid
+    if ref.kind in _WITHOUT_CHILDREN and ref.api_version in _BUILT_IN:
+        return False
     return name == ref.name or name.startswith(f"{ref.name}-")

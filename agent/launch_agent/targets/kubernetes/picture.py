@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
+from launch_agent.core import names
 from launch_agent.core.kinds import Kind
 from launch_agent.core.models import Manifest, ObjectRef
 from launch_agent.targets.base import Notice
-from launch_agent.targets.kubernetes.marks import item_of
+from launch_agent.targets.kubernetes.ownership import item_of
 
 POD = ("v1", "Pod")
 
@@ -32,29 +34,36 @@ class Scope:
         return self.cluster, self.namespace
 
 
+@cache
+def find_scope(cluster: str, api_version: str, kind: str, namespace: str) -> Scope:
+    """The one `Scope` of what is watched: thousands of items have the same."""
+    return Scope(cluster, api_version, kind, namespace)
+
+
 def scope_of(notice: Notice) -> Scope:
     """The watch that a notice comes from."""
-    return Scope(notice.cluster, notice.api_version, notice.kind, notice.namespace)
+    return find_scope(notice.cluster, notice.api_version, notice.kind, notice.namespace)
 
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """One item's workload: where it is, of which kind, and the label of its pods."""
+    """One item's workload: where it is, of which kind, and the label of its pods.
+
+    ``scope`` is the watch of the workload itself, ``pod_scope`` that of its pods.
+    """
 
     item_id: str
     ref: ObjectRef
     kind: Kind
     label: str
+    scope: Scope
+    pod_scope: Scope
 
-    @property
-    def scope(self) -> Scope:
-        """The watch of the workload itself."""
-        return Scope(self.ref.cluster, self.ref.api_version, self.ref.kind, self.ref.namespace)
 
-    @property
-    def pod_scope(self) -> Scope:
-        """The watch of its pods."""
-        return Scope(self.ref.cluster, *POD, self.ref.namespace)
+def make_followed(item_id: str, ref: ObjectRef, kind: Kind) -> Followed:
+    """An item's workload as it is followed."""
+    scope = find_scope(ref.cluster, ref.api_version, ref.kind, ref.namespace)
+    return Followed(item_id, ref, kind, names.item_label(item_id), scope, find_scope(ref.cluster, *POD, ref.namespace))
 
 
 class Picture:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from launch_agent.adapters.kubernetes.client import Client
 from launch_agent.core.kinds import Kind
+from launch_agent.core.marks import ITEM_LABEL
 from launch_agent.core.models import Manifest
 from launch_agent.errors import KubernetesDenied, KubernetesMissing
-from launch_agent.targets.kubernetes.marks import ITEM_LABEL, item_of
+from launch_agent.targets.kubernetes.ownership import item_of
 
 LEVELS = 3
 """Owners between a pod and its workload, at most."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from launch_agent.adapters.kubernetes.client import Client
+from launch_agent.core import marks
 from launch_agent.core.models import Manifest
 from launch_agent.errors import (
     KubernetesConflict,
@@ -21,7 +22,6 @@ from launch_agent.errors import (
     KubernetesUnavailable,
     RefusedError,
 )
-from launch_agent.targets.kubernetes.marks import ITEM_ANNOTATION, RUN_LABEL
 
 TRUST = 600.0
 """Seconds for which an answer holds: a quota, a webhook or a kind may change."""
@@ -38,7 +38,7 @@ STORED = 1_500_000
 WARNINGS = 5
 """Warnings of the API server that are passed on."""
 
-VARYING = ("wandb.ai/", "launch-agent/")
+VARYING = (marks.WANDB, marks.OWN)
 """Labels and annotations of these prefixes are each item's own."""
 
 WORDS = frozenset({"args", "command"})
@@ -152,8 +152,8 @@ def make_key(cluster: str, workload: Manifest) -> str:
         text
         for text in (
             metadata.get("name"),
-            (metadata.get("annotations") or {}).get(ITEM_ANNOTATION),
-            (metadata.get("labels") or {}).get(RUN_LABEL),
+            (metadata.get("annotations") or {}).get(marks.ITEM_ANNOTATION),
+            (metadata.get("labels") or {}).get(marks.RUN_LABEL),
         )
         if text
     ]

@@ -16,7 +16,7 @@ from launch_agent.errors import (
     KubernetesUnavailable,
     RefusedError,
 )
-from launch_agent.targets.kubernetes.marks import find_own, ref_of, refuse_taken
+from launch_agent.targets.kubernetes.ownership import find_own, ref_of, refuse_taken
 from launch_agent.targets.kubernetes.preflight import explain_refusal
 
 PAUSE = 1.0

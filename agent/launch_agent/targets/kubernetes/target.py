@@ -6,22 +6,34 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from launch_agent.adapters.kubernetes.client import Client
-from launch_agent.core import diagnosis, observation, places
+from launch_agent.core import diagnosis, observation, places, status
 from launch_agent.core.events import Event
 from launch_agent.core.kinds import Kind, Kinds
-from launch_agent.core.models import Diagnosis, JobState, Manifest, ObjectRef, Observation, Plan, Resource
+from launch_agent.core.marks import ITEM_ANNOTATION
+from launch_agent.core.models import (
+    SERVICES_PATH,
+    Diagnosis,
+    JobState,
+    Manifest,
+    ObjectRef,
+    Observation,
+    Plan,
+    Resource,
+)
 from launch_agent.errors import (
     ConfigError,
     KubernetesConflict,
     KubernetesDenied,
+    KubernetesError,
     KubernetesInvalid,
     KubernetesMissing,
     KubernetesUnavailable,
+    RefusedError,
 )
 from launch_agent.targets.base import Clusters, Notice
 from launch_agent.targets.kubernetes.following import Following, Watch
 from launch_agent.targets.kubernetes.happenings import Happenings
-from launch_agent.targets.kubernetes.marks import ITEM_ANNOTATION, delete_own, find_own, own, ref_of, refuse_taken
+from launch_agent.targets.kubernetes.ownership import delete_own, find_own, own, ref_of, refuse_taken
 from launch_agent.targets.kubernetes.pods import find_pods
 from launch_agent.targets.kubernetes.preflight import Preflight, explain_refusal
 from launch_agent.targets.kubernetes.services import Services
@@ -65,20 +77,50 @@ class KubernetesTarget:
 
     # ── before and at the creation ──
 
-    def locate(self, plan: Plan) -> ObjectRef:
-        """Where the workload of ``plan`` will be."""
-        return ref_of(plan.workload, plan.cluster)
+    def find(self, plan: Plan, item_id: str) -> ObjectRef | None:
+        """The workload that was made for the item before; None where it is gone, or the name is another's by now.
+
+        What belongs to it is handed over to it: perhaps that was not done yet.
+        """
+        ref, client = ref_of(plan.workload, plan.cluster), self._clusters.client(plan.cluster)
+        try:
+            found = client.get(ref.api_version, ref.kind, ref.namespace, ref.name)
+        except KubernetesMissing:  # the cluster does not know the kind any more
+            return None
+        is_ours = found is not None and (found["metadata"].get("annotations") or {}).get(ITEM_ANNOTATION) == item_id
+        if found is None or not is_ours:
+            return None
+        ref = replace(ref, uid=found["metadata"]["uid"])
+        for body in (*plan.secrets, *plan.services):
+            own(client, body, ref)
+        return ref
 
     def prepare(self, plan: Plan) -> tuple[str, ...]:
-        """Ask the API server whether it would take the workload, then create the Secrets of ``plan``."""
+        """Ask the API server whether it would take the workload and its services, then create the Secrets."""
         client = self._clusters.client(plan.cluster)
         warnings = self._preflight.check(client, plan.cluster, plan.workload)
+        warnings += self._check_services(client, plan)
         for body in plan.secrets:
             try:
                 client.create(body)
             except KubernetesConflict:
                 self._renew(client, body)
         return warnings
+
+    def _check_services(self, client: Client, plan: Plan) -> tuple[str, ...]:
+        found: list[str] = []
+        for index, body in enumerate(plan.services):
+            place = f"{SERVICES_PATH}[{index}].config"
+            try:
+                warnings = self._preflight.check(client, plan.cluster, body)
+            except KubernetesUnavailable:
+                raise
+            except (KubernetesError, RefusedError) as error:
+                raise RefusedError(
+                    f"{place}: the cluster does not take this {body['kind']}.", detail=str(error)
+                ) from error
+            found += [f"{place}: {text}" for text in warnings]
+        return tuple(found)
 
     def _renew(self, client: Client, body: Manifest) -> None:
         """A Secret that is there: the item's own from an attempt before, whose content may have changed since."""
@@ -174,6 +216,10 @@ class KubernetesTarget:
         """Watch the namespace, and tell what is known of the workload already."""
         return self._following.follow(item_id, ref)
 
+    def awaits(self, item_id: str) -> bool:
+        """Whether the first list of the workload's kind is still to come."""
+        return self._following.awaits(item_id)
+
     def forget(self, item_id: str) -> None:
         """Drop what is known of the item."""
         self._following.forget(item_id)
@@ -189,5 +235,7 @@ def _find_workload(client: Client, ref: ObjectRef, item_id: str) -> Manifest:
     if found is None:
         raise KubernetesUnavailable(f"{ref.kind} {ref.namespace}/{ref.name} was there a moment ago and is not.")
     if (found["metadata"].get("annotations") or {}).get(ITEM_ANNOTATION) != item_id:
+        if status.is_deleted(found):  # such as the workload of the item that this one continues after a preemption
+            raise KubernetesUnavailable(f"{ref.kind} {ref.namespace}/{ref.name} is another item's, and being deleted.")
         raise refuse_taken(ref)
     return found

@@ -6,14 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from launch_agent.adapters.kubernetes.client import Client
+from launch_agent.core.marks import AUXILIARY_LABEL, ITEM_LABEL, RUN_LABEL
 from launch_agent.core.models import Manifest, ObjectRef
 from launch_agent.errors import KubernetesInvalid, KubernetesMissing, RefusedError
-
-ITEM_LABEL = "launch-agent/item"
-ITEM_ANNOTATION = "launch-agent/item-id"
-RUN_LABEL = "wandb.ai/run-id"
-AUXILIARY_LABEL = "wandb.ai/auxiliary-resource"
-"""On additional services and their pods: they are no part of the workload."""
 
 JSON_PATCH = "application/json-patch+json"
 
