@@ -89,7 +89,7 @@ chart-test-all: venv venv-checkov ## … the long tables under the oldest Helm, 
 apiserver-test: venv ## Adapters, agent and chart against a real API server
 	@ci/cluster up sim --name test
 	@trap 'ci/cluster down --name test' EXIT; \
-	ci/inside --name test $(BIN)/pytest -q $(WAITING) -m "(apiserver or sim) and not alone" tests
+	ci/inside --name test $(BIN)/pytest -q $(WAITING) --durations=30 -m "(apiserver or sim) and not alone" tests
 
 .PHONY: outage-test
 outage-test: venv ## Two agents while the API server is away for longer than their Lease
@@ -140,7 +140,7 @@ e2e: venv venv-wandb ## The main job on a real cluster: W&B's client pushes, Hel
 	LAUNCH_AGENT_CLUSTER=e2e ci/image --tag reg.local:5000/launch-agent:e2e --push && \
 	LAUNCH_AGENT_CLUSTER=e2e tests/e2e/images.sh && \
 	LAUNCH_AGENT_CLUSTER=e2e ci/wandbagent && \
-	ci/inside --name e2e $(BIN)/pytest -q -m "e2e or cluster" tests
+	ci/inside --name e2e $(BIN)/pytest -q --durations=30 -m "e2e or cluster" tests
 
 .PHONY: operators
 operators: venv ## Real operators as pods: JobSet, training-operator, Kueue, KubeRay; items launched under them (built once, 10 minutes)

@@ -119,7 +119,7 @@ def test_a_pod_that_is_killed_half_way_stays_drained_and_undo_takes_items_again(
     done = _call(agent, "drain", "--timeout", "30s")
     assert (done.returncode, done.stdout) == (0, "drained\n")
     agent.program.terminate()
-    assert agent.program.wait(10) == 0
+    assert agent.program.wait(30) == 0
     agent.restart()
     agent.wait_until_ready()
     _takes_nothing(place, agent, waiting)
@@ -139,7 +139,7 @@ def test_another_pod_of_the_release_takes_over_and_stays_drained(place: Place) -
     second = _start(place, "pod-b")
     waiting = place.push()
     first.program.terminate()
-    assert first.program.wait(10) == 0
+    assert first.program.wait(30) == 0
     wait_until(lambda: "draining since" in second.get("/readyz").text, 20, "the second pod to take over, draining")
     _wait_until_left(place, 1)
     _takes_nothing(place, second, waiting)
@@ -175,7 +175,7 @@ def test_a_drain_whose_time_is_over_says_what_is_left_and_goes_on(place: Place) 
 def test_a_release_without_a_running_agent_is_drained_when_it_has_no_records(place: Place) -> None:
     agent = _start(place)
     agent.program.terminate()
-    assert agent.program.wait(10) == 0
+    assert agent.program.wait(30) == 0
     done = _call(agent, "drain", "--timeout", "50s")
     assert (done.returncode, done.stdout) == (0, "drained\n"), done.stderr
     assert "no agent runs, and no items are left" in done.stderr
@@ -192,7 +192,7 @@ def test_outside_of_a_pod_the_agent_ends_when_it_is_drained_and_takes_nothing_wh
     agent.wait_until_ready()
     place.play(job)
     assert drain.wait(30) == 0
-    assert agent.program.wait(15) == 0
+    assert agent.program.wait(30) == 0
     launched = item if item_of(job) == item else waiting
     other = waiting if launched == item else item
     assert (place.item(launched)["state"], place.item(other)["state"]) == ("FINISHED", "PENDING")

@@ -57,14 +57,14 @@ def test_an_agent_without_its_queue_server_says_so_and_goes_on_when_it_comes(pla
 
 def test_a_wrong_key_ends_the_agent_with_what_to_do(place: Place) -> None:
     agent = place.start(ready=False, environ={"WANDB_API_KEY": "f" * 40})
-    assert agent.program.wait(15) != 0
+    assert agent.program.wait(30) != 0
     assert "WANDB_API_KEY" in agent.program.log
     assert "Traceback" not in agent.program.log
 
 
 def test_a_queue_that_does_not_exist_ends_the_agent_with_the_names_of_those_that_do(place: Place) -> None:
     agent = place.start("no-such-queue", ready=False)
-    assert agent.program.wait(15) != 0
+    assert agent.program.wait(30) != 0
     assert "no-such-queue" in agent.program.log
     assert place.name in agent.program.log
     assert "Traceback" not in agent.program.log

@@ -93,5 +93,5 @@ def test_a_registry_that_gives_no_credential_fails_the_item_that_needs_it_with_t
 
 def test_a_registry_that_can_not_be_served_ends_the_agent_at_its_start(place: Place) -> None:
     agent = place.start(ready=False, registry={"type": "gcr", "uri": f"{amazon.HOST}/team"})
-    assert agent.program.wait(15) == 2
+    assert agent.program.wait(30) == 2
     assert f"registry.type is gcr, but the host {amazon.HOST} is Amazon's (ecr)." in agent.log

@@ -181,7 +181,7 @@ def test_sigterm_hands_a_shard_over_and_a_new_pod_gets_one_back(place: Place) ->
         place.wait_for_pod(job)
     first.program.terminate()
     began = time.monotonic()
-    assert first.program.wait(15) == 0
+    assert first.program.wait(30) == 0
     _wait_until_shared(place, {"pod-b"}, 2, 15)
     log.info("handed over after %.1f s", time.monotonic() - began)
     third = _start(place, "pod-c", 2, max_jobs=6)
@@ -202,14 +202,14 @@ def test_from_one_to_three_and_back_no_item_is_lost_and_max_jobs_holds(place: Pl
     place.wait_for_jobs(7)
     three = [_start(place, pod, 3, max_jobs=7) for pod in ("pod-b", "pod-c", "pod-d")]
     alone.program.terminate()
-    assert alone.program.wait(15) == 0
+    assert alone.program.wait(30) == 0
     _wait_until_shared(place, {"pod-b", "pod-c", "pod-d"}, 3)
     wait_until(work.step, 100, "twelve items to be over", until=lambda done: done >= 12)
     wait_until(lambda: _count_live(place), 60, "seven Jobs", until=lambda live: live == 7)
     last = _start(place, "pod-e", 1, max_jobs=7)
     for agent in three:
         agent.program.terminate()
-    assert [agent.program.wait(15) for agent in three] == [0, 0, 0]
+    assert [agent.program.wait(30) for agent in three] == [0, 0, 0]
     work.end(items, 200)
     assert work.most <= 7
     assert set(work.by_shard) == {"0", "1", "2"}

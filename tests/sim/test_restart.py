@@ -19,7 +19,7 @@ def _end(agent: Agent, how: str) -> None:
         return
     began = time.monotonic()
     agent.program.terminate()
-    assert agent.program.wait(10) == 0
+    assert agent.program.wait(30) == 0
     assert time.monotonic() - began < 5
 
 

@@ -78,7 +78,7 @@ def run_to_each_end(place: Place, agent: Agent) -> None:
     # A Job that is gone when the agent starts has to be judged by its run, which takes a minute.
     wait_until(place.records, 60, "the records of the two that ended to go", until=lambda found: len(found) == 1)
     agent.program.kill()
-    assert agent.program.wait(10) == -signal.SIGKILL
+    assert agent.program.wait(30) == -signal.SIGKILL
     agent.restart()
     agent.wait_until_ready(30)
     place.play(jobs[keyed])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 
+from launch_agent.runtime import signals
 from launch_agent.runtime.agent import Agent
 from launch_agent.runtime.crew import Crew
 from launch_agent.runtime.health import HealthServer
@@ -47,6 +48,5 @@ def run(settings: Settings) -> int:
     Raises WandbError or KubernetesError where the agent can not start.
     """
     runner = Solo(settings) if settings.lease is None else Crew(settings)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda got, _frame: runner.stop(f"got {signal.Signals(got).name}"))
-    return runner.run()
+    with signals.heed((signal.SIGTERM, signal.SIGINT), lambda name: runner.stop(f"got {name}")):
+        return runner.run()
