@@ -15,7 +15,7 @@ RUN --mount=type=secret,id=pip,target=/run/build/pip.conf --mount=type=secret,id
     if [ -s /run/build/pip.conf ]; then export PIP_CONFIG_FILE=/run/build/pip.conf; fi; \
     if [ -s /run/build/ca.pem ]; then export PIP_CERT=/run/build/ca.pem; fi; \
     timeout 300 python3 -m pip install --quiet --no-cache-dir --disable-pip-version-check --root-user-action ignore \
-        --require-hashes --only-binary :all: --no-compile --target /rootfs/opt/launch-agent/lib \
+        --require-hashes --no-deps --only-binary :all: --no-compile --target /rootfs/opt/launch-agent/lib \
         --requirement /build/requirements.txt; \
     rm -rf /rootfs/opt/launch-agent/lib/bin; \
     rm -rf /rootfs/opt/launch-agent/lib/*/tests /rootfs/opt/launch-agent/lib/*/benchmarks

@@ -7,6 +7,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE ?= 1
+# The locks are whole: pip follows them, and has nothing to resolve that a newer release could disturb. `pip check` judges them.
+PIP_LOCKED := install --quiet --no-deps --require-hashes -r
 # Tests run on all processors; those that mostly wait for a cluster, more at a time.
 PARALLEL := -n auto --dist worksteal
 WAITING := -n 4 --dist worksteal
@@ -30,8 +32,9 @@ venv: .venv/.ready ## Make .venv with launch-agent and launch-server in it
 	@echo "venv: .venv from requirements/dev.txt"
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "launch-agent needs Python 3.11 or newer; set PYTHON=…")'
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --require-hashes -r requirements/dev.txt
+	@$(BIN)/pip $(PIP_LOCKED) requirements/dev.txt
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/pip --quiet check
 	@touch $@
 
 .PHONY: venv-wandb
@@ -46,7 +49,8 @@ venv-checkov: .venv-checkov/.ready ## Make .venv-checkov with checkov (policy ch
 .venv-%/.ready: requirements/%.txt
 	@echo "venv: .venv-$* from $<"
 	@test -x .venv-$*/bin/pip || $(PYTHON) -m venv .venv-$*
-	@.venv-$*/bin/pip install --quiet --require-hashes -r $<
+	@.venv-$*/bin/pip $(PIP_LOCKED) $<
+	@.venv-$*/bin/pip --quiet check
 	@touch $@
 
 ##@ Check

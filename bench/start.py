@@ -52,8 +52,8 @@ def measure(who: str, folder: Path, namespace: str) -> Start:
 def weigh_ours(folder: Path) -> float:
     """Megabytes of what the image installs, compiled: requirements/agent.txt and the agent."""
     place = folder / "weight"
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(place), "--require-hashes"]
-    subprocess.run([*pip, "-r", str(world.ROOT / "requirements/agent.txt")], check=True)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(place), "--no-deps"]
+    subprocess.run([*pip, "--require-hashes", "-r", str(world.ROOT / "requirements/agent.txt")], check=True)
     copy = ["cp", "-r", str(world.ROOT / "agent/launch_agent"), str(place)]
     subprocess.run(copy, check=True)
     subprocess.run([sys.executable, "-m", "compileall", "-q", str(place)], check=True, env={})

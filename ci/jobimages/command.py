@@ -65,7 +65,8 @@ def _install_sdk() -> Path:
 def _download(target: Path) -> None:
     fresh = target.with_name(f".{target.name}.{os.getpid()}")
     command = [str(_ROOT / ".venv" / "bin" / "python"), "-m", "pip", "install", "--quiet", "--target", str(fresh)]
-    command += ["--python-version", _PYTHON, "--only-binary=:all:", "--require-hashes", "-r", str(_REQUIREMENTS)]
+    command += ["--python-version", _PYTHON, "--only-binary=:all:", "--no-deps"]
+    command += ["--require-hashes", "-r", str(_REQUIREMENTS)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
         if done.returncode != 0:
