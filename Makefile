@@ -12,6 +12,9 @@ PIP_LOCKED := install --quiet --no-deps --require-hashes -r
 # Tests run on all processors; those that mostly wait for a cluster, more at a time.
 PARALLEL := -n auto --dist worksteal
 WAITING := -n 4 --dist worksteal
+# What `make full` does not leave out: tests that take half a minute or more, and the second Helm where a cluster is needed.
+QUICK := and not long
+HELMS := helm3
 REMOTE := apiserver or sim or cluster or e2e or conformance
 
 ##@ Start here
@@ -93,7 +96,8 @@ chart-test-all: venv venv-checkov ## … the long tables under the oldest Helm, 
 apiserver-test: venv ## Adapters, agent and chart against a real API server
 	@ci/cluster up sim --name test
 	@trap 'ci/cluster down --name test' EXIT; \
-	ci/inside --name test $(BIN)/pytest -q $(WAITING) --durations=30 -m "(apiserver or sim) and not alone" tests
+	LAUNCH_AGENT_HELMS="$(HELMS)" \
+	ci/inside --name test $(BIN)/pytest -q $(WAITING) --durations=15 -m "(apiserver or sim) and not alone $(QUICK)" tests
 
 .PHONY: outage-test
 outage-test: venv ## Two agents while the API server is away for longer than their Lease
@@ -119,6 +123,16 @@ crash-short: venv ## A seeded sample of the same (4 minutes; LAUNCH_AGENT_CRASH_
 	@trap 'ci/cluster down --name $(CRASH_CLUSTER)' EXIT; \
 	ci/inside --name $(CRASH_CLUSTER) $(BIN)/pytest -q -n 2 -m crash -k "auditor or tables or every_request or a_sample" tests/crash
 
+.PHONY: crash-pods
+crash-pods: venv ## A kill at every step while real pods run (10 minutes)
+	@ci/cluster up full --name crashp
+	@mkdir -p dist && rm -f dist/crash-pods.jsonl
+	@trap 'ci/cluster down --name crashp' EXIT; \
+	LAUNCH_AGENT_CLUSTER=crashp ci/images base && ci/jobimage --name crashp --version crash tests/crash/jobs/*.py >/dev/null && \
+	LAUNCH_AGENT_CRASH_RESULTS=$(CURDIR)/dist/crash-pods.jsonl \
+	ci/inside --name crashp $(BIN)/pytest -q -m crash_pods tests/crash && \
+	$(BIN)/python -m tests.crash.report dist/crash-pods.jsonl
+
 .PHONY: crash-wandb
 crash-wandb: venv venv-wandb-launch ## The same auditor on W&B's agent and on ours, under the same faults and kills (30 minutes)
 	@ci/cluster up sim --name crashw
@@ -143,8 +157,8 @@ e2e: venv venv-wandb ## The main job on a real cluster: W&B's client pushes, Hel
 	LAUNCH_AGENT_CLUSTER=e2e ci/images base && \
 	LAUNCH_AGENT_CLUSTER=e2e ci/image --tag reg.local:5000/launch-agent:e2e --push && \
 	LAUNCH_AGENT_CLUSTER=e2e tests/e2e/images.sh && \
-	LAUNCH_AGENT_CLUSTER=e2e ci/wandbagent && \
-	ci/inside --name e2e $(BIN)/pytest -q --durations=30 -m "e2e or cluster" tests
+	$(if $(QUICK),,LAUNCH_AGENT_CLUSTER=e2e ci/wandbagent &&) \
+	ci/inside --name e2e $(BIN)/pytest -q --durations=15 -m "(e2e or cluster) $(QUICK)" tests
 
 .PHONY: operators
 operators: venv ## Real operators as pods: JobSet, training-operator, Kueue, KubeRay; items launched under them (built once, 10 minutes)
@@ -156,7 +170,9 @@ operators: venv ## Real operators as pods: JobSet, training-operator, Kueue, Kub
 	ci/inside --name ops $(BIN)/pytest -q -m operators tests/operators
 
 .PHONY: full
-full: test chart-test-all outage-test chart-live e2e operators bench ## Everything, the long loops too
+full: QUICK :=
+full: HELMS := helm3 helm4
+full: test chart-test-all outage-test chart-live e2e operators crash-short crash-pods bench ## Everything, the long loops too
 
 .PHONY: bench
 bench: venv venv-wandb-launch ## Figures next to W&B's agent and to the raw limit, in one run

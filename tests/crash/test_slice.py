@@ -7,13 +7,16 @@ from pathlib import Path
 import pytest
 
 from tests.support.faults import hold_at
-from tests.support.kills import MAX_JOBS, open_arena
+from tests.support.kills import open_arena
 
 pytestmark = [pytest.mark.crash, pytest.mark.sim]
+
+SLOTS = 10
 
 
 def test_an_agent_killed_after_a_job_was_created_loses_nothing(tmp_path: Path) -> None:
     with open_arena(tmp_path) as arena:
+        arena.slots = SLOTS
         arena.push("finish", "key", "fail", "early", "stop", "preempt", "removed", "overrun", "refused")
         arena.script("kube", [hold_at({"verb": "create", "resource": "jobs"}, at="after")])
         arena.launch()
@@ -23,4 +26,4 @@ def test_an_agent_killed_after_a_job_was_created_loses_nothing(tmp_path: Path) -
         verdict = arena.judge()
         assert arena.player.seen_twice == []
         assert verdict.is_clean, verdict
-        assert verdict.items == 9 + MAX_JOBS
+        assert verdict.items == 9 + SLOTS

@@ -13,6 +13,7 @@ from tests.support.kills import open_arena
 pytestmark = [pytest.mark.crash, pytest.mark.sim, pytest.mark.timeout(240)]
 
 
+@pytest.mark.long
 def test_every_request_of_an_agent_belongs_to_a_named_step(tmp_path: Path) -> None:
     with open_arena(tmp_path) as arena:
         for peer in ("wandb", "kube"):

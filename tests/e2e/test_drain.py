@@ -19,7 +19,7 @@ from tests.support.cluster import is_over
 from tests.support.place import item_of
 from tests.support.waiting import wait_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(300)]
 
 Tell = Callable[[str, object], None]
 

@@ -17,7 +17,7 @@ from tests.e2e.test_upgrade import is_ready
 from tests.support.backend import Json
 from tests.support.waiting import wait_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(300)]
 
 RELEASE = "pair"
 WORKLOAD = f"launch-agent-{RELEASE}"

@@ -15,7 +15,7 @@ from tests.support.backend import Json
 from tests.support.inventory import Inventory, changed, measure_memory, take_inventory
 from tests.support.waiting import wait_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(420)]
 
 Tell = Callable[[str, object], None]
 

@@ -104,6 +104,7 @@ def test_a_drained_release_finishes_what_runs_and_leaves_the_rest_in_the_queue(p
     assert "INFO drains: drained: no items are left" in agent.log
 
 
+@pytest.mark.long
 def test_a_pod_that_is_killed_half_way_stays_drained_and_undo_takes_items_again(place: Place) -> None:
     agent = _start(place)
     _, (job,) = _launch(place, 1)
@@ -131,6 +132,7 @@ def test_a_pod_that_is_killed_half_way_stays_drained_and_undo_takes_items_again(
     assert "draining" not in agent.get("/readyz").text
 
 
+@pytest.mark.long
 def test_another_pod_of_the_release_takes_over_and_stays_drained(place: Place) -> None:
     first = _start(place)
     _, (job,) = _launch(place, 1)
@@ -172,6 +174,7 @@ def test_a_drain_whose_time_is_over_says_what_is_left_and_goes_on(place: Place) 
     _takes_nothing(place, agent, waiting)
 
 
+@pytest.mark.long
 def test_a_release_without_a_running_agent_is_drained_when_it_has_no_records(place: Place) -> None:
     agent = _start(place)
     agent.program.terminate()

@@ -219,6 +219,7 @@ def test_the_chart_s_empty_lease_is_taken_and_one_that_is_emptied_again_stays_wi
     _each_launched_once(place, [place.push()])
 
 
+@pytest.mark.long
 def test_a_pod_that_is_frozen_beyond_its_lease_takes_nothing_when_it_thaws(place: Place) -> None:
     first = _start(place, "pod-a")
     second = _start(place, "pod-b")

@@ -35,6 +35,7 @@ def node(cluster: Cluster) -> Iterator[str]:
     cluster.delete_path(f"/api/v1/nodes/{name}")
 
 
+@pytest.mark.long
 def test_a_node_that_vanishes_is_no_failure_of_its_items(place: Place, cluster: Cluster, node: str) -> None:
     place.start()
     pod = {"spec": {"nodeSelector": {"own": node}, "tolerations": [{"key": "own", "operator": "Exists"}]}}

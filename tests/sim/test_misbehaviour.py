@@ -154,6 +154,7 @@ def test_an_api_server_that_is_away_makes_the_agent_unready_and_never_unhealthy(
         finish_all(place, [first, second], place.wait_for_jobs(2))
 
 
+@pytest.mark.long
 def test_an_api_server_that_is_slower_than_the_agents_patience_at_its_start_is_waited_for(
     place: Place, tmp_path: Path
 ) -> None:

@@ -194,6 +194,7 @@ def test_sigterm_hands_a_shard_over_and_a_new_pod_gets_one_back(place: Place) ->
     assert "Traceback" not in first.log + second.log + third.log
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_from_one_to_three_and_back_no_item_is_lost_and_max_jobs_holds(place: Place) -> None:
     work = Work(place)
@@ -223,6 +224,7 @@ def _count_live(place: Place) -> int:
     return sum(_uses_slot(job) for job in place.cluster.jobs(place.name))
 
 
+@pytest.mark.long
 @pytest.mark.timeout(200)
 def test_an_agent_that_knows_no_shards_at_the_release_s_lease_closes_the_gates_of_the_others(place: Place) -> None:
     pods = {"pod-a", "pod-b"}
@@ -253,6 +255,7 @@ def _call(agent: Agent, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(200)
 def test_a_drain_is_over_when_all_shards_are_and_items_shows_them(place: Place) -> None:
     first, second = _ready(place, 6, "pod-a", "pod-b")

@@ -156,6 +156,14 @@ class Cluster:
         annotations = {"sim.launch-agent/exit-code": str(exit_code)}
         self.patch("Pod", namespace, pod, {"metadata": {"annotations": annotations}})
 
+    def end_evicted(self, namespace: str, pod: str) -> None:
+        """Tell that a simulated pod that was evicted has ended, as a kubelet does.
+
+        Without that a Job with a podFailurePolicy waits for ever.
+        """
+        if self.get("Pod", namespace, pod) is not None:
+            self.patch("Pod", namespace, pod, {"status": {"phase": "Failed"}}, subresource="status")
+
 
 def is_over(job: Json) -> bool:
     """Whether a Job is complete or failed, by its conditions."""

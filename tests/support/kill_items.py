@@ -176,9 +176,7 @@ class Player:
         body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": self._namespace}}
         self._cluster.post(f"/api/v1/namespaces/{self._namespace}/pods/{pod}/eviction", body)
         self._evicted.add(token_of(job))
-        # A kubelet ends the containers and says so; without that a Job with a podFailurePolicy waits for ever.
-        if self._cluster.get("Pod", self._namespace, pod) is not None:
-            self._cluster.patch("Pod", self._namespace, pod, {"status": {"phase": "Failed"}}, subresource="status")
+        self._cluster.end_evicted(self._namespace, pod)
 
     def _remove_begun(self, job: Json, pod: str) -> None:
         self._begin(job, pod)

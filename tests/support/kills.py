@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,6 +52,9 @@ class Arena:
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     speed: int = 1
     """How many times as fast the agent's clock runs."""
+    slots: int = MAX_JOBS
+    """The agent's ``max_jobs``."""
+    image: str = IMAGE
     fields: list[str] = field(default_factory=list)
     """Further namespaces that items go to; nobody plays there."""
 
@@ -77,7 +80,7 @@ class Arena:
         for name in flavours:
             flavour = FLAVOURS[name]
             token = f"{name}-{next(self.numbers)}"
-            self.place.push(pod=make_pod(flavour, token), docker={"docker_image": IMAGE}, **dict(flavour.extra))
+            self.place.push(pod=make_pod(flavour, token), docker={"docker_image": self.image}, **dict(flavour.extra))
             may_repeat = name == "vanished"
             made.append(
                 Pushed(token, flavour.ends, flavour.creations, may_fail=name == "preempt", may_repeat=may_repeat)
@@ -96,7 +99,7 @@ class Arena:
             token = f"afield-{next(self.numbers)}"
             job = {"spec": {"template": {"metadata": {"annotations": {TOKEN: token, **ends}}}}}
             arguments = {"kubernetes": {"metadata": {"namespace": name}, **job}}
-            self.place.push(docker={"docker_image": IMAGE}, resource_args=arguments)
+            self.place.push(docker={"docker_image": self.image}, resource_args=arguments)
             self.pushed.append(Pushed(token, FAILED))
 
     # ── the agent ──
@@ -113,7 +116,7 @@ class Arena:
             "POD_NAME": "agent-0",
             **({CLOCK_SPEED: str(self.speed)} if self.speed != 1 else {}),
         }
-        settings = {"max_jobs": MAX_JOBS, "stopped_run_timeout": 0, "poll_interval": 0.2 * self.speed}
+        settings = {"max_jobs": self.slots, "stopped_run_timeout": 0, "poll_interval": 0.2 * self.speed}
         self.place.start(ready=False, environ=environ, **settings)
 
     def kill(self) -> None:
@@ -190,7 +193,7 @@ class Arena:
         """Push as many items as there are slots: all have to run at once."""
         self.player.is_held.set()
         before = {job["metadata"]["uid"] for job in self.cluster.jobs(self.place.name)}
-        self.push(*["finish"] * MAX_JOBS)
+        self.push(*["finish"] * self.slots)
 
         def count() -> int:
             jobs = self.cluster.jobs(self.place.name)
@@ -198,10 +201,14 @@ class Arena:
 
         try:
             wait_until(
-                count, SLOT_PATIENCE, f"{MAX_JOBS} Jobs at once", until=lambda found: found == MAX_JOBS, interval=0.5
+                count,
+                SLOT_PATIENCE,
+                f"{self.slots} Jobs at once",
+                until=lambda found: found == self.slots,
+                interval=0.5,
             )
         except pytest.fail.Exception:
-            return [f"{count()} of {MAX_JOBS} slots take items"]
+            return [f"{count()} of {self.slots} slots take items"]
         finally:
             self.player.is_held.clear()
         return []
@@ -254,13 +261,15 @@ class Arena:
 
 
 @contextmanager
-def open_arena(folder: Path, *flags: str, lease: int = LEASE_SECONDS) -> Iterator[Arena]:
+def open_arena(
+    folder: Path, *flags: str, lease: int = LEASE_SECONDS, connect: Callable[[Path], Cluster] = Cluster
+) -> Iterator[Arena]:
     """A queue server (``flags``: more of its own), a proxy before it and one before the API server, a namespace with a
-    player in it."""
+    player in it, who reaches the cluster through ``connect``."""
     with ExitStack() as stack:
         server = start_server(folder / "server", "--lease-seconds", str(lease), *flags)
         stack.callback(server.stop)
-        cluster, players = Cluster(folder), Cluster(folder / "server")
+        cluster, players = connect(folder), connect(folder / "server")
         stack.callback(cluster.close)
         stack.callback(players.close)
         backend = Backend(server.url, server.key, server.backend.entity)
