@@ -109,7 +109,7 @@ CRASH_CLUSTER ?= crash
 CRASH_PARALLEL ?= 3
 
 .PHONY: crash
-crash: venv ## Kills at every step, faults, outages of ten minutes; counted by an auditor (1 hour; docs/crash.md)
+crash: venv ## Kills at every step, faults, outages of ten minutes; counted by an auditor (35 minutes and more; docs/crash.md)
 	@ci/cluster up sim --name $(CRASH_CLUSTER)
 	@mkdir -p dist && rm -f dist/crash.jsonl
 	@trap 'ci/cluster down --name $(CRASH_CLUSTER)' EXIT; \
@@ -124,7 +124,7 @@ crash-short: venv ## A seeded sample of the same (4 minutes; LAUNCH_AGENT_CRASH_
 	ci/inside --name $(CRASH_CLUSTER) $(BIN)/pytest -q -n 2 -m crash -k "auditor or tables or every_request or a_sample" tests/crash
 
 .PHONY: crash-pods
-crash-pods: venv ## A kill at every step while real pods run (10 minutes)
+crash-pods: venv ## A kill at every step while real pods run (4 minutes)
 	@ci/cluster up full --name crashp
 	@mkdir -p dist && rm -f dist/crash-pods.jsonl
 	@trap 'ci/cluster down --name crashp' EXIT; \
