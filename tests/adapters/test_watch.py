@@ -256,6 +256,7 @@ def test_an_error_is_waited_out_with_pauses_from_one_second_to_thirty(
     seen.run(Heard(), threading.Event())
     assert pauses.seconds == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
     assert seen.last_contact == 0.0
+    assert seen.away_since == (0.0 if status in {403, 404} else 1000.0)  # those are answers
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])

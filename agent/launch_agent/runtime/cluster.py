@@ -18,6 +18,9 @@ from launch_agent.targets.kubernetes import NoticeSink, shape_of
 STALE = 900.0
 """Seconds without a word from the API server after which a watch counts as broken: it lists anew each 600 s."""
 
+AWAY = 120.0
+"""Seconds for which an API server may give no answer before the agent says that it is not ready."""
+
 
 @dataclass(frozen=True, slots=True)
 class Watched:
@@ -90,12 +93,14 @@ class Watches:
             watch.interrupt()
 
     def stale(self) -> list[str]:
-        """Watches that have not heard from the API server for `STALE` seconds."""
+        """Watches whose API server gives no answer for `AWAY` seconds, or that have not heard of it for `STALE`."""
         now = self._clock()
         stale = []
         for watched, watch in list(self._running.items()):
             labels = (watched.kind, watched.namespace, clusters.describe(watched.cluster) if watched.cluster else "")
             self._metrics.watch_contact.labels(*labels).set(watch.last_contact)
-            if watch.last_contact and now - watch.last_contact > STALE:
+            if watch.away_since and now - watch.away_since > AWAY:
+                stale.append(f"the API server does not answer the watch of {watched.text}")
+            elif watch.last_contact and now - watch.last_contact > STALE:
                 stale.append(f"the watch of {watched.text} is silent")
         return stale

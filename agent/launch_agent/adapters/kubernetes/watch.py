@@ -93,6 +93,8 @@ class Watch:
         self._refusal = ""
         self.last_contact = 0.0
         """When the API server was last heard, epoch seconds; 0 for never."""
+        self.away_since = 0.0
+        """Since when it does not answer, epoch seconds; 0 while it does."""
 
     def run(self, sink: Sink, stop: threading.Event) -> None:
         """Follow until stopped. Errors are waited out, with growing pauses; a version too old only costs a new list."""
@@ -104,6 +106,8 @@ class Watch:
             except (KubernetesError, ConfigError, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
                 if stop.is_set():
                     return
+                if not isinstance(error, (*REFUSALS, KubernetesGone)):  # these are answers
+                    self.away_since = self.away_since or self._clock()
                 self._tell(error, sink)
                 failures = 1 if self._clock() - began > STEADY else failures + 1
                 self._recover(error, failures, stop)
@@ -139,7 +143,7 @@ class Watch:
     def list(self, sink: Sink) -> str:
         """Tell the sink of all objects; the version to watch from."""
         objects, version = self._connect().list_as(self._shape, *self._target, label_selector=self._selector)
-        self.last_contact = self._clock()
+        self._hear()
         self._refusal = ""
         sink.synced(self._target, objects)
         return version
@@ -157,19 +161,23 @@ class Watch:
         client = self._connect()
         stream = client.stream(add_query(client.path(*self._target), query), read_timeout=limit + SILENCE)
         self._stream = stream
-        self.last_contact = self._clock()
+        self._hear()
         try:
             if stop.is_set():  # `interrupt` may have come before there was a stream to end
                 return version
             for event in _events(stream):
                 if stop.is_set():
                     break
-                self.last_contact = self._clock()
+                self._hear()
                 version = self._take(event, version, sink)
         finally:
             self._stream = None
             stream.close()
         return version
+
+    def _hear(self) -> None:
+        self.last_contact = self._clock()
+        self.away_since = 0.0
 
     def _take(self, event: Event, version: str, sink: Sink) -> str:
         if event.change == "ERROR":
