@@ -15,7 +15,8 @@ from tests.support.manifests import NEWEST, OLDEST, check_manifest
 
 API_KEY = "0123456789abcdef0123456789abcdef01234567"
 LEAST = {"agent": {"apiKey": API_KEY}, "launchConfig": {"entity": "ml-team", "queues": ["default"]}}
-# What tests on a cluster and the long tables run with; LAUNCH_AGENT_HELMS names others (`make full` names all).
+# What tests on a cluster and the long tables run with; LAUNCH_AGENT_HELMS names others (`make test` names one for the
+# cluster, `make full` all).
 NEWEST_HELMS = ("helm3", "helm4")
 LONG_TABLES = ("test_refusals", "test_schema", "test_junk", "test_permissions")
 LIVE_MARKS = ("apiserver", "sim", "cluster", "e2e")

@@ -199,14 +199,9 @@ class Arena:
             jobs = self.cluster.jobs(self.place.name)
             return sum(1 for job in jobs if job["metadata"]["uid"] not in before and not is_over(job))
 
+        what = f"{self.slots} Jobs at once"
         try:
-            wait_until(
-                count,
-                SLOT_PATIENCE,
-                f"{self.slots} Jobs at once",
-                until=lambda found: found == self.slots,
-                interval=0.5,
-            )
+            wait_until(count, SLOT_PATIENCE, what, until=lambda found: found == self.slots, interval=0.5)
         except pytest.fail.Exception:
             return [f"{count()} of {self.slots} slots take items"]
         finally:

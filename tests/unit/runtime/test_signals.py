@@ -23,8 +23,8 @@ OPENING = """
 """
 
 
-def _run(body: str, opening: str = OPENING) -> subprocess.CompletedProcess[str]:
-    script = textwrap.dedent(opening) + textwrap.dedent(body)
+def _run(body: str) -> subprocess.CompletedProcess[str]:
+    script = textwrap.dedent(OPENING) + textwrap.dedent(body)
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, timeout=SECONDS, check=False
     )
